@@ -1,0 +1,1 @@
+"""What a transformer is, and each published algorithm with the weights that run it."""

@@ -1,0 +1,215 @@
+"""Attention: heads that move information between tokens.
+
+A head sends token j the update ``projection sum_i (value e_i) score(key e_i, query e_j)``, the sum over the keys that
+its mask allows. All of it is written over blocks, so that zero blocks cost nothing and identities are never
+multiplied; for linear attention the cheaper of (V K^T) Q and V (K^T Q) is taken, and V K^T is computed once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from constructions.block import Block, Kernel, Size, Zero, materialised, softmax
+from constructions.scalars import Scalar, is_one
+from constructions.stream import Stream
+from constructions.weights import Weight
+
+Pattern: TypeAlias = Callable[[int, int], bool]
+"""Whether the token at one position may be a key for the token at another: (key position, query position)."""
+
+
+def causal(key_position: int, query_position: int) -> bool:
+    """The causal mask: a token attends to itself and to those before it."""
+    return key_position <= query_position
+
+
+@dataclass(frozen=True)
+class Mask:
+    """Which tokens are keys for which.
+
+    Args:
+        keys: the key groups, for all queries alike or by query group (a group left out attends to nothing); None
+            means all groups.
+        pattern: a further condition on the positions of key and query, such as ``causal``; concrete sizes only.
+    """
+
+    keys: tuple[str, ...] | Mapping[str, tuple[str, ...]] | None = None
+    pattern: Pattern | None = None
+
+    def key_groups(self, stream: Stream, query_group: str) -> tuple[str, ...]:
+        """The groups that are keys for a query group."""
+        if self.keys is None:
+            return tuple(stream.groups)
+        keys = self.keys.get(query_group, ()) if isinstance(self.keys, Mapping) else self.keys
+        for group in keys:
+            if group not in stream.groups:
+                raise ValueError(f"the mask names the group {group!r}, but the stream has {list(stream.groups)}")
+        return keys
+
+    def block(self, stream: Stream, key_group: str, query_group: str) -> Block | None:
+        """The 0/1 block (keys, queries) of the pattern on a pair of groups, or None if it allows every pair."""
+        if self.pattern is None:
+            return None
+        positions, pattern = stream.positions(), self.pattern
+        (first_key, key_stride), (first_query, query_stride) = positions[key_group], positions[query_group]
+        return stream.like().fill(
+            stream.groups[key_group],
+            stream.groups[query_group],
+            lambda i, j: int(pattern(first_key + key_stride * i, first_query + query_stride * j)),
+        )
+
+
+EVERY_TOKEN = Mask()
+"""Every token is a key for every token."""
+
+Score: TypeAlias = str | Kernel
+"""``"linear"``, ``"relu"``, ``"exp"``, ``"softmax"``, or a kernel of (keys, queries)."""
+
+
+@dataclass(frozen=True)
+class Head:
+    """One attention head.
+
+    Args:
+        key: W_K, slots of the token -> slots of the key space.
+        query: W_Q, slots of the token -> slots of the key space.
+        value: W_V, slots of the token -> slots of the value.
+        projection: P, slots of the value -> slots of the token; None is the identity.
+        score: what is done with key^T query, summed over all key slots first; softmax is normalised over all the
+            keys of a query; a kernel takes the keys and the queries themselves.
+        factor: every score is multiplied by it: 1 / nu for a normaliser nu.
+        mask: which tokens are keys for which.
+    """
+
+    key: Weight
+    query: Weight
+    value: Weight
+    projection: Weight | None = None
+    score: Score = "linear"
+    factor: Scalar = 1
+    mask: Mask = field(default=EVERY_TOKEN)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.score, Kernel) and self.score not in ("linear", "relu", "exp", "softmax"):
+            raise ValueError(f"score = {self.score!r}: it must be 'linear', 'relu', 'exp', 'softmax' or a Kernel")
+
+    def update(self, stream: Stream) -> dict[tuple[str, str], Block]:
+        """What the head adds to the stream."""
+        asked = {group: self.mask.key_groups(stream, group) for group in stream.groups}
+        key_groups = [group for group in stream.groups if any(group in keys for keys in asked.values())]
+        keys = {group: self.key(stream.tokens(group)) for group in key_groups}
+        values = {group: self.value(stream.tokens(group)) for group in key_groups}
+        queries = {group: self.query(stream.tokens(group)) for group in stream.groups if asked[group]}
+        if self.score == "linear" and self.mask.pattern is None:
+            gathered = _linear_attention(stream, keys, values, queries, asked)
+        else:
+            gathered = self._scored_attention(stream, keys, values, queries, asked)
+        update: dict[tuple[str, str], Block] = {}
+        for group, token in gathered.items():
+            moved = token if self.projection is None else self.projection(token)
+            for slot, block in moved.items():
+                update[slot, group] = block.scale(self.factor)
+        return update
+
+    def _scored_attention(
+        self,
+        stream: Stream,
+        keys: Mapping[str, Mapping[str, Block]],
+        values: Mapping[str, Mapping[str, Block]],
+        queries: Mapping[str, Mapping[str, Block]],
+        asked: Mapping[str, tuple[str, ...]],
+    ) -> dict[str, dict[str, Block]]:
+        gathered: dict[str, dict[str, Block]] = {}
+        for group, query in queries.items():
+            scores = self._scores(stream, {key_group: keys[key_group] for key_group in asked[group]}, group, query)
+            for key_group, score in scores.items():
+                _accumulate(gathered, group, {slot: value @ score for slot, value in values[key_group].items()})
+        return gathered
+
+    def _scores(
+        self, stream: Stream, keys: Mapping[str, Mapping[str, Block]], group: str, query: Mapping[str, Block]
+    ) -> dict[str, Block]:
+        """The score blocks (keys, queries) of one query group, by key group."""
+        like, size = stream.like(), stream.groups[group]
+        patterns = {key_group: self.mask.block(stream, key_group, group) for key_group in keys}
+        if isinstance(self.score, Kernel):
+            scores = {
+                key_group: _stacked(key, stream, key_group, self.key).kernel(_stacked(query, stream, group, self.query), self.score)
+                for key_group, key in keys.items()
+            }
+        else:
+            scores = {
+                key_group: _inner_products(key, query, stream.groups[key_group], size) for key_group, key in keys.items()
+            }
+        if self.score == "softmax":
+            return dict(zip(scores, softmax(list(scores.values()), list(patterns.values()), like), strict=True))
+        if self.score == "relu":
+            scores = {key_group: score.relu() for key_group, score in scores.items()}
+        elif self.score == "exp":
+            scores = {key_group: materialised(score, like).exp() for key_group, score in scores.items()}
+        return {
+            key_group: score if (pattern := patterns[key_group]) is None else score.hadamard(pattern)
+            for key_group, score in scores.items()
+        }
+
+
+def _linear_attention(
+    stream: Stream,
+    keys: Mapping[str, Mapping[str, Block]],
+    values: Mapping[str, Mapping[str, Block]],
+    queries: Mapping[str, Mapping[str, Block]],
+    asked: Mapping[str, tuple[str, ...]],
+) -> dict[str, dict[str, Block]]:
+    gathered: dict[str, dict[str, Block]] = {}
+    for key_group, key in keys.items():
+        asking = [group for group in queries if key_group in asked[group]]
+        tokens, asked_tokens = stream.groups[key_group], sum(stream.groups[group] for group in asking)
+        for value_slot, value in values[key_group].items():
+            for key_slot, key_block in key.items():
+                answered = [group for group in asking if key_slot in queries[group]]
+                if not answered:
+                    continue
+                outer_first = _is_cheaper_outer_first(value.rows, key_block.rows, tokens, asked_tokens)
+                outer = value @ key_block.T if outer_first else None
+                for group in answered:
+                    query = queries[group][key_slot]
+                    term = outer @ query if outer is not None else value @ (key_block.T @ query)
+                    _accumulate(gathered, group, {value_slot: term})
+    return gathered
+
+
+def _is_cheaper_outer_first(value_rows: Size, key_rows: Size, keys: Size, queries: Size) -> bool:
+    """Whether (V K^T) Q takes no more multiplications than V (K^T Q); true for symbolic sizes, where both are equal."""
+    outer_first = value_rows * key_rows * (keys + queries)
+    inner_first = keys * queries * (value_rows + key_rows)
+    return bool(outer_first <= inner_first) if isinstance(outer_first, int) and isinstance(inner_first, int) else True
+
+
+def _inner_products(keys: Mapping[str, Block], queries: Mapping[str, Block], rows: Size, columns: Size) -> Block:
+    total: Block = Zero(rows, columns)
+    for slot, key in keys.items():
+        if slot in queries:
+            total = total + key.T @ queries[slot]
+    return total
+
+
+def _stacked(token: Mapping[str, Block], stream: Stream, group: str, weight: Weight) -> Block:
+    """The whole key (or query) vectors of a group, the slots of the key space one above the other."""
+    sizes: dict[str, Size] = {}
+    for (slot_out, slot_in), block in weight.items():
+        sizes[slot_out] = block.rows if isinstance(block, Block) else stream.slots[slot_in]
+    parts = [token.get(slot, Zero(size, stream.groups[group])) for slot, size in sizes.items()]
+    return materialised(parts[0].above(*parts[1:]) if len(parts) > 1 else parts[0], stream.like())
+
+
+def _accumulate(gathered: dict[str, dict[str, Block]], group: str, terms: Mapping[str, Block]) -> None:
+    token = gathered.setdefault(group, {})
+    for slot, term in terms.items():
+        token[slot] = token[slot] + term if slot in token else term
+
+
+def is_unscaled(head: Head) -> bool:
+    """Whether the head's factor is one."""
+    return is_one(head.factor)

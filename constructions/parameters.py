@@ -1,0 +1,200 @@
+"""Parameters: what a construction leaves free, declared as fields of its dataclass.
+
+A declared parameter can be given a value by the user, replaced by symbols of unspecified size for a proof, or drawn at
+random for an exact instance; nobody who does so has to know the construction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, TypeVar, final
+
+from constructions.block import Block, Size, Zero
+from constructions.prompt import Prompt, lift
+from constructions.scalars import Scalar, exact
+
+Instance = TypeVar("Instance")
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """What is declared of one parameter.
+
+    Args:
+        symbol: its name in formulas.
+        rows, columns: for a matrix, its sizes as names of the prompt's sizes ("n", "d", "m"); None for a scalar.
+        per_layer: whether every layer has its own.
+        invertible: whether the theorem assumes an invertible matrix, or a scalar other than zero.
+    """
+
+    symbol: str
+    rows: str | None = None
+    columns: str | None = None
+    per_layer: bool = False
+    invertible: bool = False
+
+    def shape(self, prompt: Prompt) -> tuple[Size, Size]:
+        """The shape of the matrix for a (lifted) prompt."""
+        assert self.rows is not None and self.columns is not None, "a scalar has no shape"
+        return getattr(prompt, self.rows), getattr(prompt, self.columns)
+
+    @property
+    def is_matrix(self) -> bool:
+        return self.rows is not None
+
+
+def scalar(symbol: str, *, per_layer: bool = False, nonzero: bool = False, **options: Any) -> Any:
+    """A dataclass field for an exact scalar, or (``per_layer``) for a sequence of them, one per layer."""
+    return field(metadata={"parameter": Parameter(symbol, per_layer=per_layer, invertible=nonzero)}, **options)
+
+
+def matrix(
+    symbol: str, rows: str, columns: str, *, per_layer: bool = False, invertible: bool = False, **options: Any
+) -> Any:
+    """A dataclass field for a matrix, or (``per_layer``) for a sequence of them; None stands for zero."""
+    return field(metadata={"parameter": Parameter(symbol, rows, columns, per_layer, invertible)}, **options)
+
+
+@final
+@dataclass(frozen=True)
+class Unspecified:
+    """An entry of which only the name and the sizes' names are known; the symbolic kind lifts it to a letter."""
+
+    symbol: str
+    rows: str | int | None = None
+    columns: str | int | None = None
+    index: Any = None
+    invertible: bool = False
+
+
+class PerLayer(Sequence[Any]):
+    """A sequence with one value per layer; its length may be symbolic, its index too."""
+
+    @property
+    def depth(self) -> Size:
+        """The number of layers; unlike ``len`` it may be symbolic."""
+        return len(self)
+
+
+@final
+class Repeated(PerLayer):
+    """The same value in every layer: one weight set, looped ``depth`` times."""
+
+    def __init__(self, value: Any, depth: Size) -> None:
+        self.value = value
+        self._depth = depth
+
+    @property
+    def depth(self) -> Size:
+        return self._depth
+
+    def __len__(self) -> int:
+        return int(self._depth)
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, int) and not isinstance(self._depth, Unspecified) and not -self._depth <= index < self._depth:
+            raise IndexError(f"layer {index} of {self._depth}")
+        return self.value
+
+    def __repr__(self) -> str:
+        return f"Repeated({self.value!r}, {self._depth!r})"
+
+
+@final
+class Family(PerLayer):
+    """A letter for every layer: ``A[l]`` for any index l, symbolic ones included."""
+
+    def __init__(self, kind: type[Block], declared: Parameter) -> None:
+        self._kind = kind
+        self._declared = declared
+
+    @property
+    def depth(self) -> Size:
+        return self._kind.lift_scalar(Unspecified("k"))
+
+    def __len__(self) -> int:
+        raise TypeError(f"the family {self._declared.symbol} has a symbolic number of layers; use .depth")
+
+    def __iter__(self) -> Iterator[Any]:
+        raise TypeError(f"the family {self._declared.symbol} has a symbolic number of layers and cannot be iterated")
+
+    def __getitem__(self, index: Any) -> Any:
+        p = self._declared
+        letter = Unspecified(p.symbol, p.rows, p.columns, index, p.invertible)
+        return self._kind.lift(letter) if p.is_matrix else self._kind.lift_scalar(letter)
+
+
+def depth(sequence: Sequence[Any]) -> Size:
+    """The number of layers of a per-layer parameter, symbolic for a family of letters."""
+    return sequence.depth if isinstance(sequence, PerLayer) else len(sequence)
+
+
+def parameters(construction: Any) -> dict[str, Parameter]:
+    """The declared parameters of a construction (a dataclass instance or class), by field name."""
+    return {f.name: f.metadata["parameter"] for f in fields(construction) if "parameter" in f.metadata}
+
+
+def generic(construction: Instance) -> Instance:
+    """The construction with every parameter left free, to be lifted into symbols.
+
+    A looped parameter stays looped; a parameter that is None (zero) stays so.
+    """
+    values: dict[str, Any] = {}
+    for name, p in parameters(construction).items():
+        held = getattr(construction, name)
+        free = Unspecified(p.symbol, p.rows, p.columns, invertible=p.invertible)
+        if held is None:
+            continue
+        values[name] = (Repeated(free, Unspecified("k")) if isinstance(held, Repeated) else free) if p.per_layer else free
+    return replace(construction, **values)  # type: ignore[type-var]
+
+
+def lifted(construction: Instance, kind: type[Block], prompt: Prompt) -> Instance:
+    """The construction with its parameters in one kind of number, shapes checked against a lifted prompt.
+
+    Scalars become exact, matrices blocks, and a matrix that is None becomes ``Zero``.
+
+    Raises:
+        TypeError: if a parameter is of another kind than the prompt.
+        ValueError: if a shape does not fit the prompt, or a per-layer parameter has another length than the others.
+    """
+    values = {name: _lifted_parameter(getattr(construction, name), name, p, kind, prompt) for name, p in parameters(construction).items()}
+    depths = {
+        name: len(values[name]) for name, p in parameters(construction).items() if p.per_layer and isinstance(values[name], tuple)
+    }
+    if len(set(depths.values())) > 1:
+        raise ValueError(f"the per-layer parameters have different numbers of layers: {depths}; they must agree")
+    return replace(construction, **values)  # type: ignore[type-var]
+
+
+def _lifted_parameter(held: Any, name: str, declared: Parameter, kind: type[Block], prompt: Prompt) -> Any:
+    if not declared.per_layer:
+        return _lifted_value(held, name, declared, kind, prompt)
+    if isinstance(held, Unspecified):
+        return Family(kind, declared)
+    if isinstance(held, Repeated):
+        many = kind.lift_scalar(held.depth) if isinstance(held.depth, Unspecified) else held.depth
+        return Repeated(_lifted_value(held.value, name, declared, kind, prompt), many)
+    if held is None:
+        return None
+    if isinstance(held, Family):
+        return held
+    return tuple(_lifted_value(value, f"{name}[{l}]", declared, kind, prompt) for l, value in enumerate(held))
+
+
+def _lifted_value(held: Any, name: str, declared: Parameter, kind: type[Block], prompt: Prompt) -> Block | Scalar:
+    if not declared.is_matrix:
+        value = kind.lift_scalar(held)
+        if not isinstance(value, (int, float)) and isinstance(value, (Block, str, list)):
+            raise TypeError(f"{name} must be a scalar, but {type(held).__name__} came")
+        return exact(value)
+    shape = declared.shape(prompt)
+    if held is None or isinstance(held, Zero):
+        return Zero(*shape)
+    block = lift(held, kind, name)
+    if block.shape != shape:
+        raise ValueError(f"{name} must have shape {shape} for this prompt ({declared.rows} x {declared.columns}), but {block.shape} came")
+    if block.batch:
+        raise ValueError(f"{name} has batch dimensions {block.batch}: a weight is one matrix for the whole batch")
+    return block

@@ -1,0 +1,114 @@
+"""The residual stream: a table of blocks, slots (named rows of a token) by groups (named columns).
+
+Tokens are columns. Theorems speak of blocks, "the y rows of the context tokens", and so does the stream:
+``stream["y", "context"]``. A block that is absent is zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from itertools import chain
+
+from constructions.block import Block, Size, Zero, materialised
+
+
+@dataclass(frozen=True)
+class Stream:
+    """The tokens between two layers.
+
+    Args:
+        slots: the rows of each slot, in the order in which they are stacked.
+        groups: the number of tokens of each group.
+        blocks: (slot, group) -> block of that many rows and columns; an absent block is zero.
+        order: the order of the tokens: an item is a group, or a tuple of groups whose tokens alternate (the first
+            token of each, then the second of each, ...); by default the groups one after another.
+    """
+
+    slots: Mapping[str, Size]
+    groups: Mapping[str, Size]
+    blocks: Mapping[tuple[str, str], Block]
+    order: tuple[str | tuple[str, ...], ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        for (slot, group), block in self.blocks.items():
+            if slot not in self.slots or group not in self.groups:
+                raise ValueError(
+                    f"the stream has no block ({slot!r}, {group!r}): its slots are {list(self.slots)}, its groups {list(self.groups)}"
+                )
+            required = (self.slots[slot], self.groups[group])
+            if block.shape != required:
+                raise ValueError(f"block ({slot!r}, {group!r}) must have shape {required}, but {block.shape} came")
+        object.__setattr__(self, "blocks", {k: b for k, b in self.blocks.items() if not isinstance(b, Zero)})
+        object.__setattr__(self, "order", self.order or tuple(self.groups))
+        placed = list(chain.from_iterable((item,) if isinstance(item, str) else item for item in self.order))
+        if sorted(placed) != sorted(self.groups):
+            raise ValueError(f"the order {self.order} must name each of the groups {list(self.groups)} once")
+
+    def __getitem__(self, place: tuple[str, str]) -> Block:
+        slot, group = place
+        if slot not in self.slots or group not in self.groups:
+            raise KeyError(
+                f"the stream has no block ({slot!r}, {group!r}): its slots are {list(self.slots)}, its groups {list(self.groups)}"
+            )
+        return self.blocks.get(place, Zero(self.slots[slot], self.groups[group]))
+
+    def tokens(self, group: str) -> dict[str, Block]:
+        """The slots of a group's tokens that hold something."""
+        return {slot: self.blocks[slot, group] for slot in self.slots if (slot, group) in self.blocks}
+
+    def like(self) -> Block:
+        """Any block of the stream: it carries the kind of number."""
+        for block in self.blocks.values():
+            return block
+        raise ValueError("every block of the stream is zero, so it has no kind of number")
+
+    def plus(self, update: Mapping[tuple[str, str], Block]) -> Stream:
+        """The stream with the update added, as a skip connection does."""
+        blocks = dict(self.blocks)
+        for place, block in update.items():
+            blocks[place] = blocks[place] + block if place in blocks else block
+        return replace(self, blocks=blocks)
+
+    def append(self, group: str, token: Mapping[str, Block], size: Size = 1) -> Stream:
+        """The stream with ``size`` more tokens at the end of a group, which is made if the stream has none of it."""
+        held = self.groups.get(group)
+        if held is None:
+            added = {(slot, group): block for slot, block in token.items()}
+            return Stream(
+                self.slots, {**self.groups, group: size}, {**self.blocks, **added}, (*self.order, group)
+            )
+        blocks = dict(self.blocks)
+        for slot, rows in self.slots.items():
+            blocks[slot, group] = self[slot, group].beside(token.get(slot, Zero(rows, size)))
+        return replace(self, groups={**self.groups, group: held + size}, blocks=blocks)
+
+    def positions(self) -> dict[str, tuple[Size, int]]:
+        """Where each group's tokens stand: token i of the group is token ``first + stride * i`` of the prompt.
+
+        Raises:
+            ValueError: if alternating groups do not fit: each must be as long as the next, or the last one shorter.
+        """
+        positions: dict[str, tuple[Size, int]] = {}
+        first: Size = 0
+        for item in self.order:
+            strand = (item,) if isinstance(item, str) else item
+            sizes = [self.groups[group] for group in strand]
+            if any(size != sizes[0] and size != sizes[0] - 1 for size in sizes):
+                raise ValueError(f"the groups {strand} cannot alternate: they have {sizes} tokens")
+            for place, group in enumerate(strand):
+                positions[group] = (first + place, len(strand))
+            first = first + sum(sizes)
+        return positions
+
+    def dense(self) -> Block:
+        """The token matrix, (rows of all slots, tokens), tokens in their order; concrete sizes only."""
+        like, positions = self.like(), self.positions()
+        tokens = sum(self.groups.values())
+        total: Block = Zero(sum(self.slots.values()), tokens)
+        for group, size in self.groups.items():
+            first, stride = positions[group]
+            columns = [materialised(self[slot, group], like) for slot in self.slots]
+            place = like.fill(size, tokens, lambda i, t, first=first, stride=stride: int(t == first + stride * i))  # type: ignore[misc]
+            total = total + columns[0].above(*columns[1:]) @ place
+        return materialised(total, like)

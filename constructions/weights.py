@@ -1,0 +1,83 @@
+"""Weights: linear maps between named slots of a token, as blocks.
+
+"[[I, 0], [0, -W]] applied to tokens (x; y)" is ``Weight({("x", "x"): 1, ("y", "y"): -W})``: the keys are (slot out,
+slot in), a scalar is that multiple of the identity, and an absent block is zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TypeAlias
+
+from constructions.block import Block, Size, Zero
+from constructions.scalars import Scalar, exact, is_zero
+
+WeightBlock: TypeAlias = "Block | Scalar"
+"""A block of a weight: an exact scalar (that multiple of the identity) or a matrix."""
+
+
+class Weight(Mapping[tuple[str, str], WeightBlock]):
+    """A linear map of tokens: (slot out, slot in) -> block. Zero blocks are dropped."""
+
+    __slots__ = ("_blocks",)
+
+    def __init__(self, blocks: Mapping[tuple[str, str], WeightBlock]) -> None:
+        kept = {}
+        for (slot_out, slot_in), block in blocks.items():
+            value = block if isinstance(block, Block) else exact(block)
+            if not (isinstance(value, Zero) or (not isinstance(value, Block) and is_zero(value))):
+                kept[slot_out, slot_in] = value
+        self._blocks = kept
+
+    def __getitem__(self, slots: tuple[str, str]) -> WeightBlock:
+        return self._blocks[slots]
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return iter(self._blocks)
+
+    def __len__(self) -> int:
+        return len(self._blocks)
+
+    def __repr__(self) -> str:
+        return f"Weight({self._blocks!r})"
+
+    def __call__(self, token: Mapping[str, Block]) -> dict[str, Block]:
+        """The image of a token (or of a group of tokens), slot by slot; slots that get nothing are left out.
+
+        Raises:
+            ValueError: if a block does not fit the slots it connects.
+        """
+        image: dict[str, Block] = {}
+        for (slot_out, slot_in), block in self._blocks.items():
+            operand = token.get(slot_in)
+            if operand is None or isinstance(operand, Zero):
+                continue
+            try:
+                term = block @ operand if isinstance(block, Block) else operand.scale(block)
+                image[slot_out] = image[slot_out] + term if slot_out in image else term
+            except ValueError as error:
+                raise ValueError(f"the weight's block from slot {slot_in!r} to slot {slot_out!r} does not fit: {error}") from error
+        return image
+
+    def replaced(self, slots: tuple[str, str], block: WeightBlock) -> Weight:
+        """The weight with one block replaced; a zero deletes it."""
+        return Weight({**self._blocks, slots: block})
+
+    def dense(self, slots_out: Mapping[str, Size], slots_in: Mapping[str, Size], like: Block) -> Block:
+        """The full matrix, slots in the given order, in the kind of ``like``."""
+        rows = []
+        for slot_out, size_out in slots_out.items():
+            row = []
+            for slot_in, size_in in slots_in.items():
+                block = self._blocks.get((slot_out, slot_in), 0)
+                if not isinstance(block, Block):
+                    if not is_zero(block) and size_out != size_in:
+                        raise ValueError(
+                            f"a multiple of the identity connects slot {slot_in!r} ({size_in} rows) with slot {slot_out!r} ({size_out})"
+                        )
+                    block = Zero(size_out, size_in) if is_zero(block) else like.identity(size_out).scale(block)
+                if block.shape != (size_out, size_in):
+                    raise ValueError(f"the block ({slot_out!r}, {slot_in!r}) has shape {block.shape}, not {(size_out, size_in)}")
+                row.append(block)
+            rows.append(row[0].beside(*row[1:]))
+        return rows[0].above(*rows[1:])

@@ -1,0 +1,1 @@
+"""Kinds of number, tasks, strategies, metrics and checks."""

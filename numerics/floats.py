@@ -1,0 +1,194 @@
+"""Floats: blocks over the arrays of any array-API library (NumPy, CuPy, ...), any float dtype, any batch in front.
+
+The library, dtype and device come from the argument. A large batch on the CPU is cut into pieces that stay in the
+cache, spread over the cores.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Self, TypeVar, final
+
+import array_api_compat
+
+from constructions.block import Block, Comparison, Entry
+from constructions.scalars import Scalar
+
+Result = TypeVar("Result")
+
+CACHE_BYTES = 1 << 20
+"""How much of the inputs one piece of a batch may take, so that it stays in a core's cache."""
+
+
+def float_array(entry: Entry) -> Any:
+    """The entry, checked: an array of floats with at least two axes, all finite.
+
+    Raises:
+        TypeError: if it is no array, or its dtype is not a real float.
+        ValueError: if it has fewer than two axes, or holds NaN or infinities.
+    """
+    if not array_api_compat.is_array_api_obj(entry):
+        raise TypeError(f"an array of floats is required, but {type(entry).__name__} came")
+    xp = array_api_compat.array_namespace(entry)
+    if not xp.isdtype(entry.dtype, "real floating"):
+        raise TypeError(
+            f"an array of dtype {entry.dtype} is refused: pass real floats (.astype(float)), or nested lists of int or "
+            "Fraction for an exact run"
+        )
+    if entry.ndim < 2:
+        raise ValueError(f"a matrix must have two axes (rows, columns), but shape {tuple(entry.shape)} came; add one with [:, None]")
+    if not bool(xp.all(xp.isfinite(entry))):
+        raise ValueError("every entry must be finite, but NaN or infinity came")
+    return entry
+
+
+@final
+class FloatBlock(Block):
+    """A float matrix, or a batch of them, in an array of any library."""
+
+    __slots__ = ("_array",)
+
+    def __init__(self, array: Any) -> None:
+        self._array = array
+
+    @classmethod
+    def lift(cls, entry: Entry) -> Self:
+        return cls(float_array(entry))
+
+    @classmethod
+    def in_batches(cls, function: Callable[..., Entry], *entries: Entry) -> Entry:
+        """``function`` on pieces of the batch that fit the cache, spread over the cores; the pieces are put together.
+
+        Only NumPy arrays that all have the same batch dimensions are cut.
+        """
+        batches = {tuple(entry.shape[:-2]) for entry in entries if hasattr(entry, "shape")}
+        batch = next(iter(batches), ())
+        if len(batches) != 1 or not batch or not all(array_api_compat.is_numpy_array(entry) for entry in entries):
+            return function(*entries)
+        first = batch[0]
+        size = max(1, int(first * CACHE_BYTES / max(1, sum(entry.nbytes for entry in entries))))
+        if size >= first:
+            return function(*entries)
+        pieces = [[entry[i : i + size] for entry in entries] for i in range(0, first, size)]
+        with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+            results = list(pool.map(lambda piece: function(*piece), pieces))
+        return array_api_compat.array_namespace(*entries).concat(results, axis=0)
+
+    @property
+    def xp(self) -> Any:
+        """The array's namespace."""
+        return array_api_compat.array_namespace(self._array)
+
+    @property
+    def entry(self) -> Entry:
+        return self._array
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        rows, columns = self._array.shape[-2:]
+        return rows, columns
+
+    @property
+    def batch(self) -> tuple[int, ...]:
+        return tuple(self._array.shape[:-2])
+
+    @property
+    def T(self) -> Self:
+        return type(self)(self.xp.matrix_transpose(self._array))
+
+    def ones(self, rows: int, columns: int) -> Self:
+        return type(self)(self.xp.ones((rows, columns), dtype=self._array.dtype, device=array_api_compat.device(self._array)))
+
+    def identity(self, size: int) -> Self:
+        return type(self)(self.xp.eye(size, dtype=self._array.dtype, device=array_api_compat.device(self._array)))
+
+    def fill(self, rows: int, columns: int, function: Callable[[int, int], Scalar]) -> Self:
+        table = [[float(function(i, j)) for j in range(columns)] for i in range(rows)]
+        device = array_api_compat.device(self._array)
+        return type(self)(self.xp.reshape(self.xp.asarray(table, dtype=self._array.dtype, device=device), (rows, columns)))
+
+    def relu(self) -> Self:
+        return type(self)(self.xp.where(self._array > 0, self._array, self.xp.zeros_like(self._array)))
+
+    def exp(self) -> Self:
+        return type(self)(self.xp.exp(self._array))
+
+    def inverse(self) -> Self:
+        return type(self)(self.xp.linalg.inv(self._array))
+
+    def diagonal(self) -> Self:
+        row = self._array if self.rows == 1 else self.xp.matrix_transpose(self._array)
+        return type(self)(self.identity(row.shape[-1])._array * row)
+
+    def _matmul(self, other: Self) -> Self:
+        return type(self)(self.xp.matmul(self._array, other._array))
+
+    def _add(self, other: Self) -> Self:
+        return type(self)(self._array + other._array)
+
+    def _scale(self, scalar: Scalar) -> Self:
+        return type(self)(self._array * float(scalar))
+
+    def __neg__(self) -> Block:
+        return type(self)(-self._array)
+
+    def __sub__(self, other: Block) -> Block:
+        if not isinstance(other, FloatBlock) or other.shape != self.shape:
+            return super().__sub__(other)
+        return type(self)(self._array - other._array)
+
+    def _hadamard(self, other: Self) -> Self:
+        return type(self)(self._array * other._array)
+
+    def _beside(self, others: Sequence[Self]) -> Self:
+        return type(self)(joined(self.xp, [block._array for block in (self, *others)]))
+
+    def _softmax(self, others: Sequence[Self], patterns: Sequence[Block | None]) -> tuple[Block, ...]:
+        arrays = float_softmax(
+            self.xp,
+            [block._array for block in (self, *others)],
+            [None if pattern is None else pattern.entry for pattern in patterns],
+        )
+        return tuple(type(self)(array) for array in arrays)
+
+    def _compare(self, other: Self) -> Comparison:
+        raise TypeError(
+            "plain floats cannot decide an equality: run the check in numerics.rounding.RoundedBlock (floats with a "
+            "radius) or in rationals"
+        )
+
+    def __repr__(self) -> str:
+        return f"FloatBlock({self._array!r})"
+
+
+def joined(xp: Any, arrays: Sequence[Any]) -> Any:
+    """The arrays side by side, their batch dimensions broadcast."""
+    batch: tuple[int, ...] = ()
+    for array in arrays:
+        batch = _broadcast(batch, tuple(array.shape[:-2]))
+    return xp.concat([xp.broadcast_to(array, (*batch, *array.shape[-2:])) for array in arrays], axis=-1)
+
+
+def _broadcast(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
+    longest = max(len(a), len(b))
+    a, b = (1,) * (longest - len(a)) + a, (1,) * (longest - len(b)) + b
+    if any(x != y and 1 not in (x, y) for x, y in zip(a, b, strict=True)):
+        raise ValueError(f"batch dimensions {a} and {b} do not fit each other")
+    return tuple(y if x == 1 else x for x, y in zip(a, b, strict=True))
+
+
+def float_softmax(xp: Any, scores: Sequence[Any], patterns: Sequence[Any | None]) -> list[Any]:
+    """exp(scores) over the column sums of all of them, shifted by the largest score of each column."""
+    largest = None
+    for score, pattern in zip(scores, patterns, strict=True):
+        allowed = score if pattern is None else xp.where(pattern > 0, score, xp.full_like(score, -xp.inf))
+        top = xp.max(allowed, axis=-2, keepdims=True)
+        largest = top if largest is None else xp.maximum(largest, top)
+    raised = [
+        xp.exp(score - largest) if pattern is None else xp.exp(xp.where(pattern > 0, score - largest, xp.full_like(score, -xp.inf)))
+        for score, pattern in zip(scores, patterns, strict=True)
+    ]
+    total = sum(xp.sum(array, axis=-2, keepdims=True) for array in raised)
+    return [array / total for array in raised]

@@ -1,0 +1,45 @@
+"""The project's own promises: its commands, its extras and its version."""
+
+import re
+import tomllib
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+PROJECT = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+EXTRAS = {"cuda12", "cuda13", "plots", "torch", "dev"}
+
+
+@pytest.mark.parametrize("command", ["make verify", "make test"])
+def test_readme_shows_the_command(command):
+    readme = (CHECKOUT / "README.md").read_text(encoding="utf-8")
+    assert re.search(rf"^(\$ )?{command}\b", readme, re.MULTILINE)
+
+
+@pytest.mark.parametrize("command", ["make test", "make lint"])
+def test_continuous_integration_runs_the_command(command):
+    assert command in (CHECKOUT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
+
+
+def test_continuous_integration_stops_at_the_first_failure():
+    assert "set -euo pipefail" in (CHECKOUT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
+
+
+def test_extras_are_the_ones_we_document():
+    assert PROJECT["optional-dependencies"].keys() == EXTRAS
+
+
+def test_every_extra_that_a_message_names_exists():
+    sources = [
+        path.read_text(encoding="utf-8")
+        for package in ("constructions", "numerics", "proofs")
+        for path in (CHECKOUT / package).glob("*.py")
+    ]
+    named = set(re.findall(r"icl-theory\[(\w+)\]", "\n".join(sources)))
+    assert named <= EXTRAS
+
+
+def test_installed_version_is_the_declared_one():
+    assert metadata.version("icl-theory") == PROJECT["version"]
