@@ -103,6 +103,9 @@ class Construction(ABC):
     iterate_symbol: ClassVar[str] = "W"
     """How the iterate is called in a proof, if it is a single block; a named tuple names its own."""
 
+    extras: ClassVar[Mapping[str, tuple[str | int, str | int]]] = {}
+    """Further data that the theorem speaks of, by name, with their rows and columns as names of the prompt's sizes."""
+
     # The algorithm.
 
     @abstractmethod
@@ -249,6 +252,7 @@ class Claim:
     left: Block
     right: Block
     text: str
+    """What it says, in words."""
 
     @property
     def place(self) -> str:

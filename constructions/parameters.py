@@ -150,6 +150,12 @@ def generic(construction: Instance) -> Instance:
     return replace(construction, **values)  # type: ignore[type-var]
 
 
+def generic_prompt(construction: Any) -> Prompt:
+    """The prompt of which only the names and the sizes' names are known."""
+    extras = ((name, Unspecified(name, *shape)) for name, shape in construction.extras.items())
+    return Prompt(Unspecified("X", "d", "n"), Unspecified("Y", "m", "n"), Unspecified("x_query", "d", 1), tuple(extras))
+
+
 def lifted(construction: Instance, kind: type[Block], prompt: Prompt) -> Instance:
     """The construction with its parameters in one kind of number, shapes checked against a lifted prompt.
 

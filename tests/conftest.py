@@ -25,11 +25,12 @@ def cuda_missing():
         return reason
     import cupy
 
-    try:
-        cupy.cuda.runtime.getDeviceCount()
-        cupy.arange(2).sum().item()
-    except Exception as error:
-        return f"CuPy cannot use a CUDA device: {error}"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            cupy.arange(2).sum().item()
+        except Exception as error:
+            return f"CuPy cannot compute on a CUDA device: {error}"
     return None
 
 
@@ -51,7 +52,7 @@ def browser_missing():
 def import_failure(module, requirement):
     """Why the module cannot be imported, and what to install; or None.
 
-    The warnings of the import itself are not ours to mend, and must not turn into a skip.
+    Warnings of the library itself are not ours to mend, and must not turn into a skip.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -1,0 +1,67 @@
+"""Baselines: what statistics would predict from the context, to hold a transformer against.
+
+Symbols: n context tokens, d features, m targets; X (d, n), Y (m, n), W (m, d), r the rank of X.
+"""
+
+from __future__ import annotations
+
+from flint import fmpq_mat
+
+from constructions.block import Block
+from constructions.prompt import Prompt
+from numerics.floats import FloatBlock
+from numerics.rationals import RationalBlock
+
+
+def least_squares(prompt: Prompt) -> Block:
+    """The least-squares weights of the context, of minimum norm where they are not unique.
+
+    W = Y X^+ with the pseudo-inverse X^+, so W X X^T = Y X^T and the rows of W lie in the span of the inputs.
+
+    Exactly in rationals. In floats by a singular value decomposition; singular values up to max(d, n) eps times the
+    largest count as zero (the rounding error of the decomposition itself), so a float context whose rank is in doubt at
+    that level is taken to have the smaller rank.
+
+    Args:
+        prompt: raw entries or blocks, rational or float; floats of any array library, with any batch.
+
+    Returns:
+        W, (m, d), a block of the prompt's kind; ``W.entry`` is the array.
+
+    Raises:
+        TypeError: for any other kind of number.
+    """
+    held = prompt.lifted()
+    X, Y = held.X, held.Y
+    if isinstance(X, RationalBlock):
+        return Y @ RationalBlock(_pseudo_inverse(X.matrix))
+    if isinstance(X, FloatBlock):
+        return _float_least_squares(X, Y)
+    raise TypeError(
+        f"least squares needs the rank of X, which a {type(X).__name__} does not decide: pass a prompt of rationals or "
+        "of float arrays"
+    )
+
+
+def _pseudo_inverse(X: fmpq_mat) -> fmpq_mat:
+    """X^+ = R^T (R R^T)^-1 (C^T C)^-1 C^T, from X = C R with C (d, r) of full column and R (r, n) of full row rank.
+
+    R is the reduced row echelon form without its zero rows, and C holds the columns of X at its pivots.
+    """
+    echelon, rank = X.rref()
+    rows, columns = echelon.tolist()[:rank], X.transpose().tolist()
+    pivots = [next(j for j, value in enumerate(row) if value) for row in rows]
+    R = fmpq_mat(rank, X.ncols(), [value for row in rows for value in row])
+    C_T = fmpq_mat(rank, X.nrows(), [value for j in pivots for value in columns[j]])
+    return R.transpose() * (R * R.transpose()).inv() * (C_T * C_T.transpose()).inv() * C_T
+
+
+def _float_least_squares(X: FloatBlock, Y: FloatBlock) -> FloatBlock:
+    """Y V diag(1 / s) U^T, from X = U diag(s) V^T."""
+    xp, array = X.xp, X.entry
+    U, s, V_T = xp.linalg.svd(array, full_matrices=False)
+    cutoff = max(X.shape) * xp.finfo(array.dtype).eps * xp.max(s, axis=-1, keepdims=True)
+    kept = s > cutoff
+    reciprocal = xp.where(kept, 1 / xp.where(kept, s, xp.ones_like(s)), xp.zeros_like(s))
+    spectral = xp.matmul(Y.entry, xp.matrix_transpose(V_T)) * reciprocal[..., None, :]
+    return FloatBlock(xp.matmul(spectral, xp.matrix_transpose(U)))

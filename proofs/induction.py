@@ -1,0 +1,196 @@
+"""The induction engine: it proves any construction, for all sizes and any number of layers, without knowing it.
+
+The prompt and the parameters become letters of unspecified size and the layer index a symbol; the one forward pass is
+run on them. What is proved is that the embedding is the state of the initial iterate (base), that one layer takes the
+state of an arbitrary iterate to the state of the next (step), and that the read-out of a state is the prediction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from constructions.block import Block, Size, Zero
+from constructions.construction import Claim, Construction, Iterate, Relation, claims
+from constructions.parameters import generic, generic_prompt, lifted, parameters
+from constructions.prompt import Prompt
+from proofs import words
+from proofs.formula import Formula, sum_written
+from proofs.symbols import SymbolBlock, layer_index
+from proofs.words import Rule, Sum
+
+
+@dataclass(frozen=True)
+class Identity:
+    """One identity of a proof: its two sides as written, and their normal forms."""
+
+    claim: Claim
+    left: Sum
+    right: Sum
+
+    @property
+    def is_proved(self) -> bool:
+        """Whether the two normal forms are equal."""
+        return self.left == self.right
+
+
+@dataclass(frozen=True)
+class Assumption:
+    """What an identity may use: a hypothesis of the theorem, or a relation of the arbitrary iterate."""
+
+    name: str
+    left: str
+    right: str
+
+
+@dataclass(frozen=True)
+class Proof:
+    """A proof by induction over the layers, or an attempt at one.
+
+    ``holds`` says that every identity was proved. An identity whose normal forms differ is undecided, not refuted.
+    """
+
+    construction: Construction
+    free: tuple[str, ...]
+    assumptions: tuple[Assumption, ...]
+    identities: tuple[Identity, ...]
+
+    @property
+    def holds(self) -> bool:
+        return bool(self.identities) and all(identity.is_proved for identity in self.identities)
+
+    @property
+    def undecided(self) -> tuple[Identity, ...]:
+        """The identities that were not proved."""
+        return tuple(identity for identity in self.identities if not identity.is_proved)
+
+    def __str__(self) -> str:
+        from proofs.printing import proof_as_text
+
+        return proof_as_text(self)
+
+    def latex(self) -> str:
+        """The proof as LaTeX."""
+        from proofs.printing import proof_as_latex
+
+        return proof_as_latex(self)
+
+    def _repr_latex_(self) -> str:
+        return self.latex()
+
+
+class SymbolicRun:
+    """A construction and its prompt as letters, with the rewriting rules that hold of them.
+
+    The rules grow as the run goes on: a relation may be used once an arbitrary iterate is assumed to satisfy it.
+    """
+
+    def __init__(self, construction: Construction) -> None:
+        self.prompt: Prompt = generic_prompt(construction).lifted(SymbolBlock)
+        self.construction = lifted(generic(construction), SymbolBlock, self.prompt)
+        self.hypotheses = self.construction.hypotheses(self.prompt)
+        self.relations: tuple[Relation, ...] = ()
+        self._fresh = 0
+
+    @property
+    def rules(self) -> list[Rule]:
+        return [_rule(relation) for relation in (*self.hypotheses, *self.relations)]
+
+    def arbitrary(self, iterate: Iterate) -> Iterate:
+        """Fresh letters of the iterate's shape, assumed to satisfy its relations."""
+        if isinstance(iterate, Block):
+            fresh: Any = SymbolBlock.letter(self.construction.iterate_symbol, *iterate.shape)
+        else:
+            fresh = type(iterate)(
+                *(SymbolBlock.letter(name, *block.shape) for name, block in zip(iterate._fields, iterate, strict=True))
+            )
+        self.relations = self.construction.relations(fresh, self.prompt)
+        return fresh
+
+    def anything(self, rows: Size, columns: Size) -> Block:
+        """A fresh letter for a place of which the state claims nothing."""
+        self._fresh += 1
+        return SymbolBlock.letter(f"any_{self._fresh}", rows, columns)
+
+    @staticmethod
+    def indices(_: Size) -> tuple[Any]:
+        """One symbolic layer index stands for all of them."""
+        return (layer_index(),)
+
+    def claims(self) -> Iterator[Claim]:
+        """What the construction claims, on letters."""
+        return claims(
+            self.construction, self.prompt, indices=self.indices, arbitrary=self.arbitrary, anything=self.anything
+        )
+
+    def reduced(self, block: Block) -> Sum:
+        """The block's normal form under the rules that hold at this point of the run."""
+        return words.reduced(normal_form(block), self.rules)
+
+
+def prove(construction: Construction) -> Proof:
+    """The proof of a construction for all n, d, m and every number of layers.
+
+    Every parameter of the construction is left free, whatever its value; a looped one stays looped.
+
+    Args:
+        construction: any construction.
+
+    Returns:
+        The proof; ``proof.holds`` says whether it is one.
+    """
+    run = SymbolicRun(construction)
+    identities, assumptions = [], list(run.hypotheses)
+    for claim in run.claims():
+        if claim.kind == "hypothesis":
+            continue
+        identities.append(Identity(claim, run.reduced(claim.left), run.reduced(claim.right)))
+        assumptions.extend(relation for relation in run.relations if relation not in assumptions)
+    return Proof(construction, tuple(_left_free(construction)), tuple(_assumed(assumptions)), tuple(identities))
+
+
+def normal_form(block: Block) -> Sum:
+    """The normal form of a symbolic block; that of ``Zero`` is the empty sum."""
+    if isinstance(block, Zero):
+        return words.zero(*block.shape)
+    assert isinstance(block, SymbolBlock), f"a {type(block).__name__} has no normal form"
+    return block.normal_form
+
+
+def formula_of(block: Block) -> Formula:
+    """The formula of a symbolic block as it was written."""
+    return block.formula if isinstance(block, SymbolBlock) else Formula("letter", label=("0", None))
+
+
+def _rule(relation: Relation) -> Rule:
+    try:
+        return words.rule(normal_form(relation.left), normal_form(relation.right))
+    except ValueError as error:
+        raise ValueError(f"the relation {relation.name!r}: {error}") from error
+
+
+def _assumed(relations: Iterable[Relation]) -> Iterator[Assumption]:
+    seen = set()
+    for relation in relations:
+        assumption = Assumption(
+            relation.name, sum_written(normal_form(relation.left)), sum_written(normal_form(relation.right))
+        )
+        if assumption not in seen:
+            seen.add(assumption)
+            yield assumption
+
+
+def _left_free(construction: Construction) -> Iterator[str]:
+    """What the theorem holds for, in words."""
+    yield "n, d, m >= 1: the numbers of context tokens, features and targets"
+    yield "X (d, n), Y (m, n), x_query (d, 1): any numbers"
+    for name, shape in construction.extras.items():
+        yield f"{name} {shape[0], shape[1]}: any numbers within the hypotheses"
+    for name, p in parameters(construction).items():
+        if getattr(construction, name) is None:
+            yield f"{p.symbol} = 0"
+            continue
+        symbol = f"{p.symbol}_l, one per layer" if p.per_layer and not hasattr(getattr(construction, name), "value") else p.symbol
+        what = f"a matrix ({p.rows}, {p.columns})" if p.is_matrix else "a number"
+        yield f"{symbol}: {'an invertible' + what[1:] if p.invertible and p.is_matrix else what}{' other than 0' if p.invertible and not p.is_matrix else ''}"

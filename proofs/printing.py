@@ -1,0 +1,84 @@
+"""Proofs in print: the statement, what is left free, and each identity with its two sides and their normal form."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from proofs.formula import name_of, sum_written
+
+if TYPE_CHECKING:
+    from proofs.induction import Identity, Proof
+
+_HEADINGS = {
+    "base": "Base: the embedding is the state of the initial iterate",
+    "step": "Step: one layer takes the state of an arbitrary iterate to the state of the next",
+    "read-out": "Read-out: the read-out of the last state is the algorithm's prediction",
+    "relation": "Relations: what holds of every iterate",
+}
+
+
+def proof_as_text(proof: Proof) -> str:
+    """The proof, to be read in a terminal; ' is the transpose."""
+    lines = [*_header(proof), ""]
+    kind = None
+    for identity in proof.identities:
+        if identity.claim.kind != kind:
+            kind = identity.claim.kind
+            lines += [_HEADINGS[kind], ""]
+        lines += [*_identity_lines(identity), ""]
+    count = len(proof.identities)
+    if proof.holds:
+        lines.append(f"Proved: {count} identities, each by equal normal forms.")
+    else:
+        places = "; ".join(identity.claim.text for identity in proof.undecided)
+        lines.append(f"Undecided: {len(proof.undecided)} of {count} identities ({places}). Not a proof.")
+    return "\n".join(lines)
+
+
+def statement(proof: Proof) -> str:
+    """What is proved: the first sentence of the construction's docstring."""
+    return (inspect.getdoc(type(proof.construction)) or type(proof.construction).__name__).splitlines()[0]
+
+
+def _header(proof: Proof) -> Iterator[str]:
+    yield statement(proof)
+    yield "Left free: " + "; ".join(proof.free) + "; the number of layers."
+    for assumption in proof.assumptions:
+        yield f"Assumed ({assumption.name}): {assumption.left} = {assumption.right}"
+
+
+def _identity_lines(identity: Identity) -> Iterator[str]:
+    from proofs.induction import formula_of
+
+    yield f"  {identity.claim.text}"
+    yield f"    left    {formula_of(identity.claim.left).written()}"
+    yield f"    right   {formula_of(identity.claim.right).written()}"
+    if identity.is_proved:
+        yield f"    both =  {sum_written(identity.left)}"
+    else:
+        yield f"    left =  {sum_written(identity.left)}"
+        yield f"    right = {sum_written(identity.right)}"
+        yield f"    left - right = {sum_written(identity.left - identity.right)}   (undecided)"
+
+
+def proof_as_latex(proof: Proof) -> str:
+    r"""The proof as LaTeX (``amsmath``)."""
+    lines = [r"\begin{align*}"]
+    for identity in proof.identities:
+        lines += _identity_latex(identity)
+    lines[-1] = lines[-1].removesuffix(r" \\")
+    return "\n".join([*lines, r"\end{align*}"])
+
+
+def _identity_latex(identity: Identity) -> Iterator[str]:
+    from proofs.induction import formula_of
+
+    left, right = (formula_of(side).written("latex") for side in (identity.claim.left, identity.claim.right))
+    sign = "=" if identity.is_proved else r"\overset{?}{=}"
+    where = identity.claim.text.replace("_", r"\_")
+    yield rf"&\text{{{where}:}} \\"
+    yield rf"&\quad {left} {sign} {right} \\"
+    if identity.is_proved:
+        yield rf"&\quad\phantom{{{name_of(('X', None), 'latex')}}} = {sum_written(identity.left, 'latex')} \\"

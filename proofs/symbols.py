@@ -1,0 +1,194 @@
+"""Symbols of unspecified size: the kind of number in which a run of the forward pass is a proof for all sizes.
+
+A block is its normal form (see ``proofs.words``), which decides equality, together with the formula as it was written,
+which is printed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Self, final
+
+import sympy
+
+from constructions.block import Block, Comparison, Entry, Kernel, Size, Verdict
+from constructions.parameters import Unspecified
+from constructions.scalars import Scalar, exact
+from proofs import words
+from proofs.formula import Formula, sum_written
+from proofs.words import Letter, Sum
+
+
+def size_of(name: str | int | None) -> Size:
+    """A size by its name: a positive integer symbol, or the int itself."""
+    return name if isinstance(name, int) else sympy.Symbol(str(name), integer=True, positive=True)
+
+
+def layer_index(name: str = "l") -> Any:
+    """A symbolic layer index."""
+    return sympy.Symbol(name, integer=True, nonnegative=True)
+
+
+@final
+class SymbolBlock(Block):
+    """A matrix expression whose sizes are symbols."""
+
+    __slots__ = ("formula", "normal_form")
+
+    def __init__(self, normal_form: Sum, formula: Formula) -> None:
+        self.normal_form = normal_form
+        self.formula = formula
+
+    @classmethod
+    def letter(cls, name: str, rows: Size, columns: Size, index: Any = None) -> Self:
+        """A fresh letter of that shape."""
+        return cls(words.letter_sum(Letter(name, rows, columns, index)), Formula("letter", label=(name, index)))
+
+    @classmethod
+    def lift(cls, entry: Entry) -> Self:
+        """An unspecified entry or a SymPy MatrixSymbol as a letter; products and sums of MatrixSymbols as words."""
+        if isinstance(entry, Unspecified):
+            if entry.rows is None:
+                raise TypeError(f"{entry.symbol} is a scalar where a matrix is required")
+            return cls.letter(entry.symbol, size_of(entry.rows), size_of(entry.columns), entry.index)
+        if isinstance(entry, sympy.MatrixSymbol):
+            return cls.letter(entry.name, *(int(size) if size.is_Integer else size for size in entry.shape))
+        if isinstance(entry, sympy.matrices.expressions.matexpr.MatrixExpr):
+            return cls._lift_expression(entry)
+        raise TypeError(
+            f"a matrix of unspecified size is a sympy.MatrixSymbol (or a sum, product, transpose or inverse of some), "
+            f"but {type(entry).__name__} came"
+        )
+
+    @classmethod
+    def _lift_expression(cls, entry: Any) -> Self:
+        operands = [cls.lift(part) for part in entry.args if getattr(part, "is_Matrix", False)]
+        if isinstance(entry, sympy.Transpose):
+            return operands[0].T
+        if isinstance(entry, sympy.Inverse):
+            return operands[0].inverse()
+        result: Any = operands[0]
+        if isinstance(entry, sympy.MatMul):
+            for operand in operands[1:]:
+                result = result @ operand
+            return result.scale(entry.as_coeff_mmul()[0])  # type: ignore[no-any-return]
+        if isinstance(entry, sympy.MatAdd):
+            for operand in operands[1:]:
+                result = result + operand
+            return result  # type: ignore[no-any-return]
+        raise TypeError(f"a {type(entry).__name__} has no normal form here; pass sums, products, transposes and inverses")
+
+    @classmethod
+    def lift_scalar(cls, value: Any) -> Scalar:
+        """An unspecified scalar as a real symbol (or one of a family eta_l), anything else as it is."""
+        if not isinstance(value, Unspecified):
+            return exact(value)
+        if value.symbol in ("k", "l"):
+            return layer_index(value.symbol)
+        if value.index is not None:
+            return sympy.IndexedBase(value.symbol, real=True)[value.index]
+        return sympy.Symbol(value.symbol, real=True)
+
+    @property
+    def entry(self) -> Entry:
+        """The block itself: symbols have no other form in which users hold them."""
+        return self
+
+    @property
+    def shape(self) -> tuple[Size, Size]:
+        return self.normal_form.rows, self.normal_form.columns
+
+    @property
+    def T(self) -> Self:
+        inner = self.formula
+        written = inner.operands[0] if inner.operation == "T" else Formula("T", (inner,))
+        return type(self)(self.normal_form.T, written)
+
+    def ones(self, rows: Size, columns: Size) -> Self:
+        return type(self)(words.ones(rows, columns), Formula("letter", label=("ones", None)))
+
+    def identity(self, size: Size) -> Self:
+        return type(self)(words.identity(size), Formula("letter", label=("I", None)))
+
+    def fill(self, rows: int, columns: int, function: Callable[[int, int], Scalar]) -> Self:
+        raise TypeError("a matrix given entry by entry needs concrete sizes; the symbolic kind has none")
+
+    def relu(self) -> Self:
+        return self._applied("relu")
+
+    def exp(self) -> Self:
+        return self._applied("exp")
+
+    def inverse(self) -> Self:
+        if self.rows != self.columns:
+            raise ValueError(f"only square blocks have inverses, but the shape is {self.shape}")
+        return type(self)(words.inverse(self.normal_form), Formula("inverse", (self.formula,)))
+
+    def diagonal(self) -> Self:
+        return type(self)(words.diagonal(self.normal_form), Formula("diag", (self.formula,)))
+
+    def kernel(self, queries: Block, kernel: Kernel) -> Block:
+        if kernel.function is not None:
+            return super().kernel(queries, kernel)
+        other = self._same_kind(queries)
+        gram = words.kernel(kernel.name, self.normal_form, other.normal_form, kernel.symmetric)
+        return type(self)(gram, Formula("kernel", (self.formula, other.formula), kernel.name))
+
+    def restated(self, formula: Formula) -> Self:
+        """The same block, written differently."""
+        return type(self)(self.normal_form, formula)
+
+    def _applied(self, function: str) -> Self:
+        return type(self)(words.entrywise(function, self.normal_form), Formula(function, (self.formula,)))
+
+    def _matmul(self, other: Self) -> Self:
+        formula = Formula("@", (*_operands("@", self.formula), *_operands("@", other.formula)))
+        return type(self)(self.normal_form @ other.normal_form, formula)
+
+    def _add(self, other: Self) -> Self:
+        formula = Formula("+", (*_operands("+", self.formula), *_operands("+", other.formula)))
+        return type(self)(self.normal_form + other.normal_form, formula)
+
+    def _scale(self, scalar: Scalar) -> Self:
+        inner, factor = self.formula, sympy.sympify(scalar)
+        if inner.operation == "scale":
+            inner, factor = inner.operands[0], factor * inner.label
+        formula = inner if factor == 1 else Formula("scale", (inner,), factor)
+        return type(self)(self.normal_form.scale(scalar), formula)
+
+    def _hadamard(self, other: Self) -> Self:
+        return type(self)(
+            words.hadamard(self.normal_form, other.normal_form), Formula("hadamard", (self.formula, other.formula))
+        )
+
+    def _beside(self, others: Sequence[Self]) -> Self:
+        blocks = (self, *others)
+        return type(self)(
+            words.beside([block.normal_form for block in blocks]), Formula("beside", tuple(block.formula for block in blocks))
+        )
+
+    def _softmax(self, others: Sequence[Self], patterns: Sequence[Block | None]) -> tuple[Block, ...]:
+        raised: list[Any] = [block.exp() for block in (self, *others)]
+        kept = [block if pattern is None else block.hadamard(pattern) for block, pattern in zip(raised, patterns, strict=True)]
+        total = kept[0].ones(1, kept[0].rows) @ kept[0]
+        for block in kept[1:]:
+            total = total + block.ones(1, block.rows) @ block
+        reciprocal = total._applied("reciprocal").diagonal()
+        return tuple(block @ reciprocal for block in kept)
+
+    def _compare(self, other: Self) -> Comparison:
+        equal = (self.normal_form - other.normal_form).is_zero
+        return Comparison(Verdict.EQUAL if equal else Verdict.UNDECIDED, left=self, right=other)
+
+    def __str__(self) -> str:
+        return sum_written(self.normal_form)
+
+    def _repr_latex_(self) -> str:
+        return f"${sum_written(self.normal_form, 'latex')}$"
+
+    def __repr__(self) -> str:
+        return f"SymbolBlock({self.shape[0]} x {self.shape[1]}: {self})"
+
+
+def _operands(operation: str, formula: Formula) -> tuple[Formula, ...]:
+    return formula.operands if formula.operation == operation else (formula,)
