@@ -1,7 +1,7 @@
 """Instances: prompts, parameters and iterates drawn at random, exact (rationals) or float.
 
-Symbols: n context tokens, d features, m targets. Prompts have entries of magnitude at most 3, parameters and iterates at
-most 2, with small denominators, so that what a deep network makes of them stays readable.
+Symbols: n context tokens, d features, m targets. Entries are small, with small denominators, so that what a deep
+network makes of them stays readable.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from constructions.prompt import Prompt
 from numerics.rationals import RationalBlock
 from numerics.tasks import Array, Randomness, generator
 
-Instance = TypeVar("Instance")
+Construction = TypeVar("Construction")
+Drawn = TypeVar("Drawn")
 Matrix = list[list[Fraction]]
 
 LARGEST = 2
@@ -41,9 +42,6 @@ class Sizes(NamedTuple):
         return cls(held.n, held.d, held.m)
 
 
-# Prompts.
-
-
 def rational_prompt(
     rng: Randomness,
     n: int,
@@ -55,113 +53,90 @@ def rational_prompt(
 
     Args:
         rng: a generator, or a seed.
-        n, d, m: the sizes; all of a ``Sizes`` at once with ``rational_prompt(rng, *sizes)``.
-        extras: further data to draw, name -> (rows, columns), each an int or the name of a size: {"w": ("d", 1)}.
+        n, d, m: the sizes; those of a ``Sizes`` with ``rational_prompt(rng, *sizes)``.
+        extras: further data to draw, name -> (rows, columns), each an int or a size's name: {"w": ("d", 1)}.
     """
     rng, sizes = generator(rng), Sizes(n, d, m)
-    shapes = {
-        name: (_size(rows, sizes), _size(columns, sizes)) for name, (rows, columns) in (extras or {}).items()
-    }
-    return Prompt(
-        _nonzero_matrix(rng, d, n),
-        _nonzero_matrix(rng, m, n),
-        _nonzero_matrix(rng, d, 1),
-        tuple((name, _nonzero_matrix(rng, rows, columns)) for name, (rows, columns) in shapes.items()),
-    )
+
+    def matrix(rows: int, columns: int) -> Matrix:
+        def entry() -> Fraction:
+            return Fraction(int(rng.integers(-3, 4)), int(rng.integers(1, 3)))
+
+        return until(lambda: [[entry() for _ in range(columns)] for _ in range(rows)], _is_nonzero)
+
+    shapes = {name: [_size(size, sizes) for size in shape] for name, shape in (extras or {}).items()}
+    X, Y, x_query = matrix(d, n), matrix(m, n), matrix(d, 1)
+    return Prompt(X, Y, x_query, tuple((name, matrix(*shape)) for name, shape in shapes.items()))
 
 
 def float_prompt(
     rng: Randomness, n: int, d: int, m: int = 1, dtype: Any = np.float64, batch: tuple[int, ...] = ()
 ) -> Prompt:
-    """A prompt of NumPy arrays of the dtype, entries drawn from U(-3, 3): X (*batch, d, n) and so on."""
+    """A prompt of NumPy arrays of the dtype, entries drawn from U(-3, 3); X is (*batch, d, n) and so on."""
     rng = generator(rng)
     shapes = [(*batch, d, n), (*batch, m, n), (*batch, d, 1)]
-    return Prompt(*(rng.uniform(-3, 3, shape).astype(dtype) for shape in shapes))
+    X, Y, x_query = (rng.uniform(-3, 3, shape).astype(dtype) for shape in shapes)
+    return Prompt(X, Y, x_query)
 
 
-def _size(size: int | str, sizes: Sizes) -> int:
-    if isinstance(size, int):
-        return size
-    if size not in Sizes._fields:
-        raise ValueError(
-            f"{size!r} is no size of a prompt: a size is an int or one of {', '.join(Sizes._fields)}"
-        )
-    return int(getattr(sizes, size))
-
-
-def _nonzero_matrix(rng: np.random.Generator, rows: int, columns: int) -> Matrix:
-    while True:
-        matrix = [
-            [Fraction(int(rng.integers(-3, 4)), int(rng.integers(1, 3))) for _ in range(columns)]
-            for _ in range(rows)
-        ]
-        if any(value for row in matrix for value in row):
-            return matrix
-
-
-# Parameters.
-
-
-def exact_parameters(construction: Instance, sizes: Sizes, rng: Randomness, depth: int) -> Instance:
-    """The construction with every declared parameter redrawn: Fractions of magnitude at most 2 over 1, 2 or 3.
+def exact_parameters(construction: Construction, sizes: Sizes, rng: Randomness, depth: int) -> Construction:
+    """The construction with every declared parameter redrawn: Fractions in [-2, 2] over 1, 2 or 3.
 
     Args:
-        construction: a prototype: a looped parameter (``Repeated``) stays looped, one that is None (zero) stays None.
+        construction: a prototype; what is looped (``Repeated``) stays looped, what is None (zero) stays None.
         sizes: the sizes of the prompt.
         rng: a generator, or a seed.
         depth: the length of per-layer parameters, >= 1.
 
     Returns:
-        A copy: scalars are Fractions, matrices nested lists of Fractions, per-layer parameters tuples of them. What is
-        declared invertible is invertible, exactly.
+        A copy: scalars are Fractions, matrices nested lists of Fractions, per-layer parameters tuples of them.
+        What is declared invertible (or nonzero) is invertible, exactly.
     """
     rng = generator(rng)
 
-    def fraction() -> Fraction:
+    def entry() -> Fraction:
         q = int(rng.integers(1, 4))
         return Fraction(int(rng.integers(-LARGEST * q, LARGEST * q + 1)), q)
 
     def value(declared: Parameter) -> Any:
+        accepted = is_invertible if declared.invertible else _is_anything
         if not declared.is_matrix:
-            return until(fraction, bool if declared.invertible else _is_anything)
+            return until(entry, accepted)
         rows, columns = shape(declared, sizes)
-        return until(
-            lambda: [[fraction() for _ in range(columns)] for _ in range(rows)],
-            is_invertible if declared.invertible else _is_anything,
-        )
+        return until(lambda: [[entry() for _ in range(columns)] for _ in range(rows)], accepted)
 
     return with_parameters(construction, depth, value)
 
 
 def float_parameters(
-    construction: Instance, sizes: Sizes, rng: Randomness, depth: int, dtype: Any = np.float64
-) -> Instance:
+    construction: Construction, sizes: Sizes, rng: Randomness, depth: int, dtype: Any = np.float64
+) -> Construction:
     """The construction with every declared parameter redrawn as floats; otherwise like ``exact_parameters``.
 
-    Matrices are NumPy arrays of the dtype, entries from U(-2, 2); scalars are Python floats k / 64, which every float
-    dtype holds exactly.
+    Matrices are NumPy arrays of the dtype, entries from U(-2, 2). Scalars are Python floats k / 64, which every
+    float dtype holds exactly.
     """
     rng = generator(rng)
 
     def value(declared: Parameter) -> Any:
+        accepted = is_invertible if declared.invertible else _is_anything
         if not declared.is_matrix:
-            return until(lambda: float(_dyadic(rng)), bool if declared.invertible else _is_anything)
+            return until(lambda: float(_dyadic(rng)), accepted)
         held = shape(declared, sizes)
-        return until(
-            lambda: rng.uniform(-LARGEST, LARGEST, held).astype(dtype),
-            is_invertible if declared.invertible else _is_anything,
-        )
+        return until(lambda: rng.uniform(-LARGEST, LARGEST, held).astype(dtype), accepted)
 
     return with_parameters(construction, depth, value)
 
 
-def with_parameters(construction: Instance, depth: int, value: Callable[[Parameter], Any]) -> Instance:
-    """The construction with every declared parameter that is not None replaced by what ``value`` makes of its declaration.
+def with_parameters(
+    construction: Construction, depth: int, value: Callable[[Parameter], Any]
+) -> Construction:
+    """The construction with every declared parameter that is not None replaced.
 
     Args:
-        construction: a prototype: a looped parameter stays looped, one that is None stays None, layer by layer too.
+        construction: a prototype; what is looped stays looped, what is None stays None, layer by layer too.
         depth: the length of per-layer parameters, >= 1.
-        value: from the declaration to a value; called once for each layer of a per-layer parameter.
+        value: from a declaration to a value; asked once per layer, or once for what is looped.
     """
     if depth < 1:
         raise ValueError(f"depth = {depth}: at least one layer is required")
@@ -180,53 +155,40 @@ def with_parameters(construction: Instance, depth: int, value: Callable[[Paramet
 
 
 def shape(declared: Parameter, sizes: Sizes) -> tuple[int, int]:
-    """The shape of a matrix parameter, square if it is declared invertible."""
-    rows, columns = declared.shape(sizes)  # type: ignore[arg-type]  # the sizes are all that it reads of a prompt
+    """The shape of a matrix parameter; ValueError if it is declared invertible and these sizes make it oblong."""
+    rows, columns = declared.shape(sizes)  # type: ignore[arg-type]  # it reads nothing else of a prompt
     if declared.invertible and rows != columns:
         raise ValueError(
-            f"{declared.symbol} is declared invertible, but with {sizes} it has shape ({rows}, {columns}): draw sizes "
-            "that make it square"
+            f"{declared.symbol} is declared invertible, but {sizes} give it the shape ({rows}, {columns}): pass "
+            f"equal {declared.rows} and {declared.columns}"
         )
     return rows, columns
 
 
-def is_invertible(matrix: Sequence[Sequence[Any]] | Array) -> bool:
-    """Whether a square matrix of rationals or floats is invertible, decided exactly."""
-    return bool(RationalBlock.lift(matrix).matrix.det() != 0)
+def is_invertible(value: Any) -> bool:
+    """Whether a scalar is not zero, or a square matrix of rationals or floats invertible, decided exactly."""
+    if isinstance(value, (int, float, Fraction)):
+        return value != 0
+    return bool(RationalBlock.lift(value).matrix.det() != 0)
 
 
-def until(draw: Callable[[], Any], accepted: Callable[[Any], bool]) -> Any:
+def until(draw: Callable[[], Drawn], accepted: Callable[[Drawn], bool]) -> Drawn:
     """What is drawn, redrawn until it is accepted."""
     while not accepted(drawn := draw()):
         pass
     return drawn
 
 
-def _is_anything(_: Any) -> bool:
-    return True
-
-
-def _is_none(held: Any, l: int) -> bool:
-    return not isinstance(held, (PerLayer, Unspecified)) and l < len(held) and held[l] is None
-
-
-def _dyadic(rng: np.random.Generator) -> Fraction:
-    return Fraction(int(rng.integers(-64 * LARGEST, 64 * LARGEST + 1)), 64)
-
-
-# Iterates.
-
-
 def arbitrary_like(iterate: Any, rng: Randomness, like: Block | None = None) -> Any:
-    """A fresh iterate of the same form: every block redrawn in its shape and kind, entries of magnitude at most 2.
+    """A fresh iterate of the same form: every block redrawn in its shape, batch and kind, entries in [-2, 2].
 
-    Entries are k / 2 in rationals, and k / 64 in the kinds that round, which hold them exactly. A relation that the
-    iterates of an algorithm satisfy (symmetric, say) is not kept.
+    Entries are k / 2 in rationals, and k / 64, which is exact, in kinds that round. What the iterates of an
+    algorithm satisfy (being symmetric, say) is not kept.
 
     Args:
-        iterate: a block, or a named tuple of blocks (nested ones too).
+        iterate: a block, or a named tuple of blocks, nested ones too.
         rng: a generator, or a seed.
-        like: a block of the kind that ``Zero`` is replaced by; by default any other block of the iterate.
+        like: a block of the kind that ``Zero`` is replaced by; by default another block of the iterate.
     """
     rng = generator(rng)
     if like is None or isinstance(like, Zero):
@@ -235,28 +197,23 @@ def arbitrary_like(iterate: Any, rng: Randomness, like: Block | None = None) -> 
 
 
 def _redrawn(iterate: Any, rng: np.random.Generator, like: Block | None) -> Any:
-    if isinstance(iterate, tuple) and hasattr(iterate, "_fields"):
+    if isinstance(iterate, tuple):
         return type(iterate)(*(_redrawn(part, rng, like) for part in iterate))
     kind = like if isinstance(iterate, Zero) else iterate
     if kind is None:
         raise TypeError("every block of the iterate is Zero, so its kind of number is unknown: pass like=")
-    rows, columns = iterate.shape
-    if isinstance(kind, RationalBlock):
-        return kind.fill(
-            rows, columns, lambda i, j: Fraction(int(rng.integers(-2 * LARGEST, 2 * LARGEST + 1)), 2)
-        )
-    if not iterate.batch:
-        return kind.fill(rows, columns, lambda i, j: _dyadic(rng))
-    return _batch(iterate, rng)
+    if iterate.batch:
+        return _batch(iterate, rng)
+    half = isinstance(kind, RationalBlock)
+    return kind.fill(*iterate.shape, lambda i, j: _halves(rng) if half else _dyadic(rng))
 
 
 def _batch(block: Block, rng: np.random.Generator) -> Block:
-    """A fresh batch of matrices, of the library, dtype and device of the block's values."""
-    held = block.restarted().entry
-    held = getattr(held, "value", held)
+    """A fresh batch of matrices, of the library, dtype and device of the block's array."""
+    held: Any = block.restarted().entry
     xp = array_api_compat.array_namespace(held)
-    values = rng.integers(-64 * LARGEST, 64 * LARGEST + 1, held.shape) / 64
-    return type(block).lift(xp.asarray(values, dtype=held.dtype, device=array_api_compat.device(held)))
+    drawn = rng.integers(-64 * LARGEST, 64 * LARGEST + 1, held.shape) / 64
+    return type(block).lift(xp.asarray(drawn, dtype=held.dtype, device=array_api_compat.device(held)))
 
 
 def _blocks(iterate: Any) -> list[Block]:
@@ -264,6 +221,32 @@ def _blocks(iterate: Any) -> list[Block]:
         return [iterate]
     if isinstance(iterate, tuple) and hasattr(iterate, "_fields"):
         return [block for part in iterate for block in _blocks(part)]
-    raise TypeError(
-        f"an iterate must be a block or a named tuple of blocks, but {type(iterate).__name__} came"
-    )
+    raise TypeError(f"an iterate must be a block or a named tuple of blocks, but {iterate!r} came")
+
+
+def _dyadic(rng: np.random.Generator) -> Fraction:
+    return Fraction(int(rng.integers(-64 * LARGEST, 64 * LARGEST + 1)), 64)
+
+
+def _halves(rng: np.random.Generator) -> Fraction:
+    return Fraction(int(rng.integers(-2 * LARGEST, 2 * LARGEST + 1)), 2)
+
+
+def _size(size: int | str, sizes: Sizes) -> int:
+    if isinstance(size, int):
+        return size
+    if size not in Sizes._fields:
+        raise ValueError(f"{size!r} is no size of a prompt: pass an int or one of {', '.join(Sizes._fields)}")
+    return int(getattr(sizes, size))
+
+
+def _is_none(held: Any, l: int) -> bool:
+    return not isinstance(held, (PerLayer, Unspecified)) and l < len(held) and held[l] is None
+
+
+def _is_nonzero(matrix: Matrix) -> bool:
+    return any(value != 0 for row in matrix for value in row)
+
+
+def _is_anything(_: Any) -> bool:
+    return True

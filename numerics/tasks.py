@@ -1,17 +1,15 @@
 """Tasks: in-context linear regression, sampled as float prompts from a seed.
 
-Symbols: n context tokens, d features, m targets; X (d, n), Y (m, n), x_query (d, 1), y_query (m, 1), W_star (m, d).
+Symbols: n context tokens, d features, m targets; X (d, n), Y (m, n), x_query (d, 1), y_query (m, 1),
+W_star (m, d), the teacher.
 
     y_i = W_star x_i + noise eps_i        y_query = W_star x_query        eps_i ~ N(0, I)
-
-Inputs are iid N(0, covariance) or have iid coordinates U(-half_width, half_width); the rows of W_star are iid N(0, prior).
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -34,9 +32,7 @@ def generator(rng: Randomness) -> np.random.Generator:
     if isinstance(rng, np.random.Generator):
         return rng
     if isinstance(rng, bool) or not isinstance(rng, (int, np.integer)):
-        raise TypeError(
-            f"rng must be a numpy.random.Generator or an int seed, but {type(rng).__name__} came; pass rng=0"
-        )
+        raise TypeError(f"rng must be a numpy.random.Generator or an int, but {rng!r} came; pass a seed such as 0")
     if rng < 0:
         raise ValueError(f"rng = {rng}: a seed must be at least 0")
     return np.random.default_rng(int(rng))
@@ -62,28 +58,30 @@ class Sampled:
 
     @property
     def prompt(self) -> Prompt:
-        """What a transformer sees: everything but the teachers and the query's targets."""
+        """What a transformer sees: neither the teacher nor the query's target."""
         return Prompt(self.X, self.Y, self.x_query)
 
 
 @dataclass(frozen=True)
 class LinearTask:
-    """In-context linear regression: a law from which tasks are drawn.
+    """In-context linear regression: the law from which tasks are drawn.
 
     Args:
         n: context tokens, >= 1; n < d gives contexts of deficient rank.
         d: features, >= 1.
         m: targets, >= 1.
-        inputs: "gaussian" or "uniform".
-        covariance: of a Gaussian input, (d, d), positive semidefinite; None is the identity. Held as nested tuples.
-        half_width: a uniform coordinate is drawn from U(-half_width, half_width); None is 1/2 for uniform inputs. The
-            range "U(-alpha, alpha)" on the axes of von Oswald et al. (2023) is U(-alpha/2, alpha/2) in their code.
-        prior: covariance of each row of W_star, (d, d), positive semidefinite; None is the identity. Held likewise.
+        inputs: "gaussian" for N(0, covariance), "uniform" for iid coordinates U(-half_width, half_width).
+        covariance: of a Gaussian input, (d, d), positive semidefinite; None is the identity.
+        half_width: of a uniform coordinate, > 0; None is 1/2. What the axes of von Oswald et al. (2023) call
+            U(-alpha, alpha) is U(-alpha/2, alpha/2) in their code, so half_width = alpha / 2.
+        prior: covariance of each row of the teacher, N(0, prior), (d, d), like covariance.
         noise: standard deviation of the noise on the labels of the context, >= 0.
         dtype: a NumPy float dtype.
 
+    Both covariances are held as nested tuples of floats, so that tasks can be compared and hashed.
+
     Raises:
-        TypeError: for sizes that are no ints, and dtypes that are no real floats.
+        TypeError: for a size that is no int, or a dtype that is no real float.
         ValueError: for any other argument out of its range.
     """
 
@@ -106,27 +104,17 @@ class LinearTask:
         if self.inputs not in ("gaussian", "uniform"):
             raise ValueError(f"inputs = {self.inputs!r}: it must be 'gaussian' or 'uniform'")
         if self.inputs == "uniform" and self.covariance is not None:
-            raise ValueError(
-                "covariance is for Gaussian inputs, but inputs = 'uniform' came: leave it out and set half_width, or "
-                "pass inputs='gaussian'"
-            )
+            raise ValueError("covariance is for inputs = 'gaussian', but 'uniform' came: set half_width instead")
         if self.inputs == "gaussian" and self.half_width is not None:
-            raise ValueError(
-                f"half_width = {self.half_width} is for uniform inputs, but inputs = 'gaussian' came: leave it out and "
-                "set covariance, or pass inputs='uniform'"
-            )
+            raise ValueError("half_width is for inputs = 'uniform', but 'gaussian' came: set covariance instead")
         if self.half_width is not None and not 0 < self.half_width < math.inf:
             raise ValueError(f"half_width = {self.half_width}: it must be finite and above 0")
         if not 0 <= self.noise < math.inf:
-            raise ValueError(
-                f"noise = {self.noise}: a standard deviation must be finite and at least 0; pass 0 for none"
-            )
+            raise ValueError(f"noise = {self.noise}: a standard deviation must be finite and at least 0")
         if not np.issubdtype(np.dtype(self.dtype), np.floating):
-            raise TypeError(
-                f"dtype {np.dtype(self.dtype)} is refused: pass a real float dtype such as numpy.float64"
-            )
-        half_width = 0.5 if self.inputs == "uniform" and self.half_width is None else self.half_width
-        object.__setattr__(self, "half_width", half_width)
+            raise TypeError(f"dtype {np.dtype(self.dtype)} is refused: pass a float one such as numpy.float64")
+        if self.inputs == "uniform" and self.half_width is None:
+            object.__setattr__(self, "half_width", 0.5)
         object.__setattr__(self, "dtype", np.dtype(self.dtype))
         object.__setattr__(self, "covariance", _covariance("covariance", self.covariance, self.d))
         object.__setattr__(self, "prior", _covariance("prior", self.prior, self.d))
@@ -134,7 +122,7 @@ class LinearTask:
     def sample(self, rng: Randomness, batch: int | tuple[int, ...] = ()) -> Sampled:
         """Tasks drawn at random, in the order X, x_query, W_star, noise.
 
-        The draws are made in float64 and rounded to the dtype; targets are computed in the dtype, from what was rounded.
+        Draws are made in float64 and rounded to the dtype; the targets are computed in it, from what was rounded.
 
         Args:
             rng: a generator, or a seed.
@@ -143,9 +131,7 @@ class LinearTask:
         rng = generator(rng)
         batch = (batch,) if isinstance(batch, int) else tuple(batch)
         if any(size < 1 for size in batch):
-            raise ValueError(
-                f"batch = {batch}: every batch dimension must be at least 1; pass () for one prompt"
-            )
+            raise ValueError(f"batch = {batch}: each dimension must be at least 1; pass () for one prompt")
         X = self._inputs(rng, (*batch, self.d, self.n))
         x_query = self._inputs(rng, (*batch, self.d, 1))
         W_star = rng.standard_normal((*batch, self.m, self.d))
@@ -169,8 +155,8 @@ class LinearTask:
 def _covariance(name: str, entry: Any, d: int) -> tuple[tuple[float, ...], ...] | None:
     """The matrix as nested tuples, checked: (d, d), finite, symmetric, positive semidefinite.
 
-    Rounding the entries of a positive semidefinite matrix to float64 moves its eigenvalues by at most
-    d eps max|entry|; an eigenvalue that is negative by no more is taken for zero.
+    Rounding the entries of a positive semidefinite matrix moves its eigenvalues by at most d eps max|entry|; one
+    that is negative by no more is taken for zero.
     """
     if entry is None:
         return None
@@ -187,46 +173,35 @@ def _covariance(name: str, entry: Any, d: int) -> tuple[tuple[float, ...], ...] 
     smallest = float(np.linalg.eigvalsh(matrix)[0])
     if smallest < -d * np.finfo(np.float64).eps * np.abs(matrix).max():
         raise ValueError(
-            f"{name} must be positive semidefinite, but its smallest eigenvalue is {smallest:.6g}: pass a covariance "
-            "matrix, such as A @ A.T"
+            f"{name} must be positive semidefinite, but its smallest eigenvalue is {smallest:.6g}; pass a matrix "
+            "such as A @ A.T"
         )
     return tuple(tuple(row) for row in matrix.tolist())
 
 
 def _square_root(matrix: tuple[tuple[float, ...], ...]) -> Array:
-    """The symmetric square root: unlike a factor with eigenvectors for columns it does not depend on their signs."""
+    """The symmetric square root, which does not depend on the signs that LAPACK gives the eigenvectors."""
     eigenvalues, vectors = np.linalg.eigh(np.array(matrix))
     root: Array = (vectors * np.sqrt(np.maximum(eigenvalues, 0))) @ vectors.T
     return root
 
 
-def _diagonal(*entries: Fraction | int) -> tuple[tuple[float, ...], ...]:
-    return tuple(
-        tuple(float(entry) if i == j else 0.0 for j in range(len(entries))) for i, entry in enumerate(entries)
-    )
-
-
 VON_OSWALD = LinearTask(n=10, d=10, inputs="uniform", half_width=0.5)
-"""The main case of von Oswald et al. (2023): every figure fits inputs from U(-1/2, 1/2)."""
+"""The main case of von Oswald et al. (2023): its figures fit inputs from U(-1/2, 1/2)."""
 
 VON_OSWALD_WIDE = LinearTask(n=10, d=10, inputs="uniform", half_width=1.0)
-"""The same with U(-1, 1), as the paper's text and labels read; incompatible with its figures."""
+"""The same with U(-1, 1), as the paper's text reads; incompatible with its figures."""
 
 AHN = LinearTask(n=20, d=5)
 """The isotropic case of Ahn et al. (2023)."""
 
 AHN_ANISOTROPIC = LinearTask(
-    n=20,
-    d=5,
-    covariance=_diagonal(1, 1, Fraction(1, 4), Fraction(1, 16), 1),
-    prior=_diagonal(1, 1, 4, 16, 1),
+    n=20, d=5, covariance=np.diag([1, 1, 1 / 4, 1 / 16, 1]), prior=np.diag([1, 1, 4, 16, 1])
 )
-"""Ahn et al. (2023), section 4.3, in the eigenbasis of the covariance; the prior is the inverse covariance."""
+"""Ahn et al. (2023), section 4.3, in the eigenbasis of the covariance; the prior is its inverse."""
 
 FU = LinearTask(n=40, d=20)
 """The isotropic case of Fu et al. (2024)."""
 
-FU_ILL_CONDITIONED = LinearTask(
-    n=40, d=20, covariance=_diagonal(*[Fraction(200, 101)] * 10, *[Fraction(2, 101)] * 10)
-)
-"""Fu et al. (2024) with condition number 100 and trace d, in the eigenbasis of the covariance, which they draw afresh."""
+FU_ILL_CONDITIONED = LinearTask(n=40, d=20, covariance=np.diag([200 / 101] * 10 + [2 / 101] * 10))
+"""Fu et al. (2024), condition number 100 and trace d, in the eigenbasis of the covariance (drawn afresh there)."""

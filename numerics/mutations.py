@@ -1,0 +1,134 @@
+"""Mutations: every way of negating, doubling or deleting one block of one weight.
+
+A construction whose proof survives such a change has a weight that does not matter, or a checker that does not look.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
+
+from constructions.attention import Head
+from constructions.block import Block
+from constructions.construction import Construction, Iterate, Single, Stage
+from constructions.layer import MLP, Attention, Layer, Sublayer, TokenMap
+from constructions.parameters import lifted
+from constructions.prompt import Prompt
+from constructions.scalars import Scalar
+from constructions.weights import Weight
+from numerics.check import Failure, check, deciding_kind, restarted
+from numerics.instances import arbitrary_like
+from numerics.tasks import Randomness, generator
+
+Instance: TypeAlias = tuple[Construction, Prompt]
+"""A construction with its parameters drawn, and a prompt of the same kind of number."""
+
+CHANGES: dict[str, Scalar] = {"negated": -1, "doubled": 2, "deleted": 0}
+"""What a mutation does to a block: by which factor it is multiplied."""
+
+_WEIGHTS: dict[type[Any], tuple[str, ...]] = {
+    Head: ("query", "key", "value", "projection"),
+    TokenMap: ("weight",),
+    MLP: ("inner", "outer", "inner_bias", "outer_bias"),
+}
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """One changed block.
+
+    Args:
+        stage: the number of the stage of the network, from 0; every layer of a loop is changed alike.
+        sublayer, head: where in the layer, from 0; the head is None outside attention.
+        weight: the field that holds the weight, such as ``"value"``.
+        block: (slot out, slot in), or the slot of a bias.
+        change: ``"negated"``, ``"doubled"`` or ``"deleted"``.
+    """
+
+    stage: int
+    sublayer: int
+    head: int | None
+    weight: str
+    block: Any
+    change: str
+
+    def __call__(self, stage: int, layer: Any) -> Any:
+        """The layer of that stage with the block changed."""
+        if stage != self.stage or not isinstance(layer, Layer):
+            return layer
+        parts = list(layer.sublayers)
+        part = parts[self.sublayer]
+        if self.head is None:
+            parts[self.sublayer] = self._changed(part)
+        else:
+            assert isinstance(part, Attention)
+            heads = list(part.heads)
+            heads[self.head] = self._changed(heads[self.head])
+            parts[self.sublayer] = Attention(*heads, skip=part.skip)
+        return Layer(*parts)
+
+    def _changed(self, owner: Any) -> Any:
+        held, factor = getattr(owner, self.weight), CHANGES[self.change]
+        if held is None or self.block not in held:
+            return owner
+        block = held[self.block]
+        changed = block.scale(factor) if isinstance(block, Block) else factor * block
+        new = held.replaced(self.block, changed) if isinstance(held, Weight) else {**held, self.block: changed}
+        return replace(owner, **{self.weight: new})
+
+    @property
+    def place(self) -> str:
+        """Where the changed block is."""
+        head = "" if self.head is None else f"head {self.head + 1}, "
+        block = f"block {self.block[0]} <- {self.block[1]}" if isinstance(self.block, tuple) else f"slot {self.block}"
+        return f"stage {self.stage + 1}, sublayer {self.sublayer + 1}, {head}{self.weight}, {block}"
+
+    def __str__(self) -> str:
+        return f"{self.place} {self.change}"
+
+
+def mutations(construction: Construction, prompt: Prompt) -> Iterator[Mutation]:
+    """Every mutation of a construction, from a lifted construction and prompt (of any kind)."""
+    for number, stage in enumerate(construction.stages(prompt)):
+        layer = _first_layer(stage)
+        for position, part in enumerate(layer.sublayers if isinstance(layer, Layer) else ()):
+            owners: Sequence[tuple[int | None, Head | Sublayer]] = (
+                list(enumerate(part.heads)) if isinstance(part, Attention) else [(None, part)]
+            )
+            for head, owner in owners:
+                for weight in _WEIGHTS[type(owner)]:
+                    for block in getattr(owner, weight) or ():
+                        for change in CHANGES:
+                            yield Mutation(number, position, head, weight, block, change)
+
+
+def _first_layer(stage: Stage) -> Callable[..., Any]:
+    return stage.layer if isinstance(stage, Single) else stage.layer(0)
+
+
+def refutation_of(mutation: Mutation, instances: Sequence[Instance], seed: Randomness) -> Failure | None:
+    """The first claim that the mutant fails on some instance, from arbitrary iterates; None if it survives them all.
+
+    Where the construction declares relations of its iterates, the iterates of a run are taken in place of arbitrary
+    ones, since random blocks do not satisfy them.
+    """
+    rng = generator(seed)
+    for construction, prompt in instances:
+        report = check(
+            construction, prompt, arbitrary=arbitrary_iterates(construction, prompt, rng), end_to_end=False, change=mutation
+        )
+        if report.failure is not None:
+            return report.failure
+    return None
+
+
+def arbitrary_iterates(construction: Construction, prompt: Prompt, seed: Randomness) -> Callable[[Iterate], Iterate]:
+    """The map from the iterate reached to a random one, or to itself where the iterates satisfy relations."""
+    rng = generator(seed)
+    kind = deciding_kind(prompt.X)
+    held = prompt.lifted(kind)
+    live = lifted(construction, kind, held)
+    if live.relations(live.initial(held), held):
+        return restarted
+    return lambda iterate: arbitrary_like(iterate, rng, like=held.X)

@@ -1,0 +1,34 @@
+"""The catalogue: every theorem, by name."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+
+from proofs import ahn, one_step_optimum, von_oswald
+from proofs.theorem import Theorem
+
+
+def catalogue() -> dict[str, Theorem]:
+    """Every theorem by its name, system by system.
+
+    Raises:
+        ValueError: if two theorems share a name.
+    """
+    theorems = (*von_oswald.theorems(), *one_step_optimum.theorems(), *ahn.theorems())
+    named = {theorem.name: theorem for theorem in theorems}
+    if len(named) != len(theorems):
+        raise ValueError("two theorems of the catalogue share a name")
+    return named
+
+
+def theorem_named(name: str) -> Theorem:
+    """The theorem of that name.
+
+    Raises:
+        KeyError: if there is none; the message names the nearest ones.
+    """
+    named = catalogue()
+    if name in named:
+        return named[name]
+    near = get_close_matches(name, named, n=3, cutoff=0.4)
+    raise KeyError(f"there is no theorem {name!r}; " + (f"the nearest are {', '.join(near)}" if near else "see icl list"))

@@ -1,0 +1,244 @@
+"""Theorems about constructions: "these weights run this algorithm", with the four kinds of evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, TypeAlias, final
+
+import numpy as np
+
+from constructions.construction import Construction, streams
+from constructions.parameters import lifted
+from constructions.prompt import Prompt
+from numerics.check import CheckReport, check
+from numerics.instances import Sizes, exact_parameters, float_parameters, float_prompt, rational_prompt
+from numerics.mutations import Instance, Mutation, mutations, refutation_of
+from proofs.evidence import FAILS, HOLDS, NOT_RUN, Evidence, Settings, larger, timed
+from proofs.induction import Proof, SymbolicRun, prove
+from proofs.theorem import Theorem
+
+Draw: TypeAlias = Callable[[np.random.Generator, Sizes, int, Any], Instance]
+"""From (generator, sizes, number of layers, dtype or None for rationals) to an instance of the theorem."""
+
+_FIRST_SIZES = (Sizes(1, 1, 1), Sizes(1, 3, 2), Sizes(4, 2, 1), Sizes(3, 3, 2))
+"""The sizes of the first instances: the smallest, fewer tokens than features, more, as many."""
+
+_LARGEST = Sizes(5, 4, 3)
+
+
+@dataclass(frozen=True)
+class MutationOutcome:
+    """What became of one mutation."""
+
+    mutation: Mutation
+    refuted_at: str | None
+    """The layer, slot and group at which an exact instance refutes it; None if it survives them all."""
+    is_equivalent: bool
+    """Whether its layer is proved equal to the original, on the state of an arbitrary iterate."""
+    survivor: str | None = None
+    """``"idle"`` if the block may be deleted, ``"gauge"`` if it may only be changed in this way; None if refuted."""
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class ConstructionTheorem(Theorem):
+    """A construction runs its algorithm, for all sizes and every number of layers.
+
+    Args:
+        prototype: the construction; the values of its parameters do not matter, but which of them are None (zero) or
+            looped does.
+        layers: the numbers of layers of the instances.
+        draw: instances of the theorem, where hypotheses rule out generic ones.
+    """
+
+    prototype: Construction
+    layers: Sequence[int] = (1, 2, 3, 4)
+    draw: Draw | None = None
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        return ("proof", "exact", "float", "cuda", "refutation")
+
+    @property
+    def construction(self) -> Construction:
+        return self.prototype
+
+    def evidence(self, kind: str, settings: Settings) -> Evidence:
+        gather = {
+            "proof": lambda: self._proof(),
+            "exact": lambda: self._exact(settings),
+            "float": lambda: self._float(settings),
+            "cuda": lambda: self._cuda(settings),
+            "refutation": lambda: self._refutation(settings),
+        }[kind]
+        return timed(gather)
+
+    @cached_property
+    def proof(self) -> Proof:
+        """The proof by induction over the layers."""
+        return prove(self.prototype)
+
+    def instances(self, settings: Settings, dtype: Any = None) -> Iterator[Instance]:
+        """Random instances: rational, or of a float dtype. The same settings give the same instances."""
+        rng = np.random.default_rng((settings.seed, 0 if dtype is None else 1))
+        for number in range(settings.instances):
+            if number < len(_FIRST_SIZES):
+                sizes = _FIRST_SIZES[number]
+            else:
+                sizes = Sizes(*(int(rng.integers(1, largest + 1)) for largest in _LARGEST))
+            depth = self.layers[number % len(self.layers)]
+            yield (self.draw or generic_instance(self.prototype))(rng, sizes, depth, dtype)
+
+    def mutation_outcomes(self, settings: Settings) -> list[MutationOutcome]:
+        """Every mutation, judged twice: on exact instances, and by the normal form of its layer."""
+        return _survivors_named(
+            [
+                MutationOutcome(mutation, failure.place if failure else None, is_equivalent(self.prototype, mutation))
+                for mutation in self._mutations()
+                for failure in [refutation_of(mutation, list(self.instances(settings)), settings.seed)]
+            ]
+        )
+
+    def _mutations(self) -> list[Mutation]:
+        run = SymbolicRun(self.prototype)
+        return list(mutations(run.construction, run.prompt))
+
+    def _proof(self) -> Evidence:
+        proof = self.proof
+        over = "all n, d, m and every number of layers" if len(self.layers) > 1 else f"all n, d, m; layers: {self.layers[0]}"
+        if proof.holds:
+            return Evidence("proof", HOLDS, over=f"{over}; {len(proof.identities)} identities")
+        where = "; ".join(identity.claim.text for identity in proof.undecided)
+        return Evidence("proof", FAILS, over=over, reason=f"undecided: {where}")
+
+    def _exact(self, settings: Settings) -> Evidence:
+        return self._checked("exact", list(self.instances(settings)))
+
+    def _float(self, settings: Settings) -> Evidence:
+        instances = list(self.instances(settings, np.float64))
+        evidence = self._checked("float", instances)
+        blind = self._blind_to(instances, settings) if evidence.outcome == HOLDS else None
+        if blind is None:
+            return evidence
+        return Evidence("float", NOT_RUN, reason=f"uninformative: the bound does not reject the mutant {blind}")
+
+    def _blind_to(self, instances: Sequence[Instance], settings: Settings) -> Mutation | None:
+        """A sign flip that matters, and that the float runs with their bounds do not reject; None if there is none."""
+        for mutation in self._mutations():
+            if mutation.change == "negated" and not is_equivalent(self.prototype, mutation):
+                if refutation_of(mutation, instances, settings.seed) is None:
+                    return mutation
+        return None
+
+    def _checked(self, kind: str, instances: Sequence[Instance]) -> Evidence:
+        worst = bound = None
+        for number, (construction, prompt) in enumerate(instances, start=1):
+            report: CheckReport = check(construction, prompt)
+            worst, bound = larger(worst, report.worst), larger(bound, report.bound)
+            if not report.holds:
+                reason = str(report.failure) if report.failure else f"{report.undecided} claims undecided"
+                return Evidence(kind, FAILS, _range_of(instances), number, worst, bound, reason=reason)
+        return Evidence(kind, HOLDS, _range_of(instances), len(instances), worst, bound)
+
+    def _cuda(self, settings: Settings) -> Evidence:
+        if settings.device != "cuda":
+            return Evidence("cuda", NOT_RUN, reason="needs --device cuda")
+        from numerics.device import on_device, require_device
+
+        require_device()
+        worst = bound = None
+        instances: list[Instance] = []
+        for dtype in (np.float64, np.float32):
+            for construction, prompt in self.instances(settings, dtype):
+                instances.append((construction, prompt))
+                moved = on_device(construction), prompt.map(on_device)
+                report = check(*moved)
+                failure = None if report.holds else str(report.failure or "undecided")
+                failure = failure or held_against_exact((construction, prompt), moved)
+                worst, bound = larger(worst, report.worst), larger(bound, report.bound)
+                if failure:
+                    return Evidence("cuda", FAILS, _range_of(instances), len(instances), worst, bound, reason=failure)
+        return Evidence("cuda", HOLDS, f"float64 and float32, {_range_of(instances)}", len(instances), worst, bound)
+
+    def _refutation(self, settings: Settings) -> Evidence:
+        outcomes = self.mutation_outcomes(settings)
+        odd = [o for o in outcomes if (o.refuted_at is None) != o.is_equivalent]
+        survivors = [f"{o.mutation.place} ({o.survivor})" for o in outcomes if o.refuted_at is None]
+        over = f"{len(outcomes)} mutations of single blocks, {len(outcomes) - len(survivors)} refuted and located"
+        over += "; survivors, proved equivalent: " + ", ".join(dict.fromkeys(survivors)) if survivors else ""
+        if odd:
+            reason = f"{odd[0].mutation} " + (
+                "survives, but is not proved equivalent" if odd[0].refuted_at is None else "is proved equivalent, but refuted"
+            )
+            return Evidence("refutation", FAILS, over, len(outcomes), reason=reason)
+        if not outcomes:
+            return Evidence("refutation", NOT_RUN, reason="the construction has no weight to change")
+        return Evidence("refutation", HOLDS, over, len(outcomes))
+
+    def shown(self) -> str:
+        from constructions.display import described
+
+        return f"{described(self.prototype)}\n\nProof\n\n{self.proof}"
+
+
+def generic_instance(prototype: Construction) -> Draw:
+    """Draws the parameters and the prompt independently of each other."""
+
+    def draw(rng: np.random.Generator, sizes: Sizes, depth: int, dtype: Any) -> Instance:
+        if dtype is None:
+            return exact_parameters(prototype, sizes, rng, depth), rational_prompt(rng, *sizes)
+        return float_parameters(prototype, sizes, rng, depth, dtype), float_prompt(rng, *sizes, dtype=dtype)
+
+    return draw
+
+
+def is_equivalent(prototype: Construction, mutation: Mutation) -> bool:
+    """Whether the mutant is proved to do what the original does, at an arbitrary iterate."""
+    from constructions.construction import claims
+
+    run = SymbolicRun(prototype)
+    made = claims(
+        run.construction, run.prompt, indices=run.indices, arbitrary=run.arbitrary, anything=run.anything, change=mutation
+    )
+    return all(claim.kind == "hypothesis" or run.reduced(claim.left) == run.reduced(claim.right) for claim in made)
+
+
+def held_against_exact(exact: Instance, moved: Instance) -> str | None:
+    """Where a float run leaves its rounding bound around the exact run of the same dyadic inputs; None if nowhere."""
+    from constructions.block import Verdict, materialised
+    from numerics.rationals import RationalBlock
+    from numerics.rounding import RoundedBlock, contains
+
+    runs = []
+    for (construction, prompt), kind in ((exact, RationalBlock), (moved, RoundedBlock)):
+        held = prompt.lifted(kind)
+        runs.append(streams(lifted(construction, kind, held), held))
+    for number, (true, computed) in enumerate(zip(*runs, strict=True)):
+        for place in true.blocks.keys() | computed.blocks.keys():
+            left, right = materialised(computed[place], computed.like()), materialised(true[place], true.like())
+            comparison = contains(left, right)  # type: ignore[arg-type]
+            if comparison.verdict is not Verdict.EQUAL:
+                return f"after layer {number}, slot {place[0]!r} of group {place[1]!r}: off by {comparison.gap}, bound {comparison.bound}"
+    return None
+
+
+def _survivors_named(outcomes: Sequence[MutationOutcome]) -> list[MutationOutcome]:
+    deletable = {o.mutation.place for o in outcomes if o.mutation.change == "deleted" and o.refuted_at is None}
+    return [
+        o if o.refuted_at is not None else replace(o, survivor="idle" if o.mutation.place in deletable else "gauge")
+        for o in outcomes
+    ]
+
+
+def _range_of(instances: Sequence[Instance]) -> str:
+    """The sizes that the instances range over, in words."""
+    sizes = [Sizes.of(prompt) for _, prompt in instances]
+    depths = [int(construction.depth) for construction, _ in instances]
+    spans = [
+        f"{name} {min(values)}..{max(values)}"
+        for name, values in (("n", [s.n for s in sizes]), ("d", [s.d for s in sizes]), ("m", [s.m for s in sizes]), ("layers", depths))
+    ]
+    return ", ".join(spans)
+
