@@ -136,12 +136,15 @@ class Head:
         patterns = {key_group: self.mask.block(stream, key_group, group) for key_group in keys}
         if isinstance(self.score, Kernel):
             scores = {
-                key_group: _stacked(key, stream, key_group, self.key).kernel(_stacked(query, stream, group, self.query), self.score)
+                key_group: _stacked(key, stream, key_group, self.key).kernel(
+                    _stacked(query, stream, group, self.query), self.score
+                )
                 for key_group, key in keys.items()
             }
         else:
             scores = {
-                key_group: _inner_products(key, query, stream.groups[key_group], size) for key_group, key in keys.items()
+                key_group: _inner_products(key, query, stream.groups[key_group], size)
+                for key_group, key in keys.items()
             }
         if self.score == "softmax":
             return dict(zip(scores, softmax(list(scores.values()), list(patterns.values()), like), strict=True))

@@ -26,28 +26,30 @@ Entry = Any
 
 
 class Verdict(Enum):
-    """What a comparison of two blocks has established."""
+    """What a comparison of two blocks has established.
+
+    EQUAL: equal in exact kinds, enclosures that overlap in balls and floats with a radius. DIFFERENT: certainly so.
+    UNDECIDED: the kind of number cannot tell (different normal forms, or a radius that is not finite).
+    """
 
     EQUAL = "equal"
-    """Equal (exact kinds), or enclosures that overlap (balls, floats with a radius)."""
     DIFFERENT = "different"
-    """Certainly different."""
     UNDECIDED = "undecided"
-    """The kind of number cannot tell: different normal forms, or a NaN radius."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """The outcome of holding one block against another."""
+    """The outcome of holding one block against another.
+
+    ``gap`` is the largest absolute difference of two entries and ``bound`` the largest that the enclosures allow, where
+    the kind of number has them; ``left`` and ``right`` are the entries that differ most, or the two normal forms.
+    """
 
     verdict: Verdict
     gap: Any = None
-    """The largest absolute difference of two entries, where the kind of number has one."""
     bound: Any = None
-    """The largest difference that the two enclosures allow, where the kind of number has one."""
     left: Any = None
     right: Any = None
-    """The two entries that differ, or the two normal forms."""
 
 
 @dataclass(frozen=True)
@@ -244,8 +246,9 @@ class Block(ABC):
         like = next((block for block in blocks if not isinstance(block, Zero)), None)
         if like is None:
             return Zero(self.rows, sum(block.columns for block in blocks))
-        first, *rest = (like._same_kind(materialised(block, like)) for block in blocks)
-        return first._beside(rest) if rest else first
+        first, *rest = [like._same_kind(materialised(block, like)) for block in blocks]
+        joined: Block = first._beside(rest) if rest else first
+        return joined
 
     def above(self, *others: Block) -> Block:
         """[self; other; ...]: the blocks one above the other."""
@@ -292,7 +295,8 @@ class Zero(Block):
     def ones(self, rows: Size, columns: Size) -> Self:
         raise TypeError("a zero block has no kind of number to make ones of")
 
-    identity = fill = ones  # type: ignore[assignment]  # the same refusal, whatever the arguments
+    identity: Any = ones
+    fill: Any = ones
 
     def relu(self) -> Block:
         return self
@@ -313,7 +317,13 @@ class Zero(Block):
     def _unreachable(self, *_: Any) -> Any:
         raise AssertionError("the public operations of Block deal with Zero before any kind of number is asked")
 
-    _matmul = _add = _scale = _hadamard = _beside = _softmax = _compare = _unreachable
+    _matmul: Any = _unreachable
+    _add: Any = _unreachable
+    _scale: Any = _unreachable
+    _hadamard: Any = _unreachable
+    _beside: Any = _unreachable
+    _softmax: Any = _unreachable
+    _compare: Any = _unreachable
 
 
 def materialised(block: Block, like: Block) -> Block:
@@ -336,7 +346,7 @@ def softmax(
     if like is None:
         raise TypeError("all scores are zero blocks, so the kind of number is unknown: pass like=")
     first, *rest = (like._same_kind(materialised(score, like)) for score in scores)
-    return first._softmax(rest, patterns)  # type: ignore[no-any-return]
+    return first._softmax(rest, patterns)
 
 
 def compare(left: Block, right: Block) -> Comparison:
@@ -349,17 +359,17 @@ def compare(left: Block, right: Block) -> Comparison:
 
 
 _KINDS = {
-    "flint.fmpq": ("numerics.rationals", "RationalBlock"),
-    "flint.fmpz": ("numerics.rationals", "RationalBlock"),
-    "flint.arb": ("numerics.balls", "BallBlock"),
-    "fractions.Fraction": ("numerics.rationals", "RationalBlock"),
-    "builtins.int": ("numerics.rationals", "RationalBlock"),
-    "flint.fmpq_mat": ("numerics.rationals", "RationalBlock"),
-    "flint.arb_mat": ("numerics.balls", "BallBlock"),
-    "numerics.rounding.Rounded": ("numerics.rounding", "RoundedBlock"),
-    "constructions.parameters.Unspecified": ("proofs.symbols", "SymbolBlock"),
+    "int": "numerics.rationals.RationalBlock",
+    "Fraction": "numerics.rationals.RationalBlock",
+    "fmpz": "numerics.rationals.RationalBlock",
+    "fmpq": "numerics.rationals.RationalBlock",
+    "fmpq_mat": "numerics.rationals.RationalBlock",
+    "arb": "numerics.balls.BallBlock",
+    "arb_mat": "numerics.balls.BallBlock",
+    "Rounded": "numerics.rounding.RoundedBlock",
+    "Unspecified": "proofs.symbols.SymbolBlock",
 }
-"""Where a kind of number lives, by the type of its scalars; SymPy and array libraries are told by their package."""
+"""Where a kind of number lives, by the type of its scalars; SymPy and array libraries are told by what they are."""
 
 
 def kind_of(entry: Entry) -> type[Block]:
@@ -377,27 +387,25 @@ def kind_of(entry: Entry) -> type[Block]:
     scalar = entry
     while isinstance(scalar, (list, tuple)) and scalar:
         scalar = scalar[0]
-    if getattr(scalar, "dtype", None) == object and getattr(scalar, "size", 0):
+    if str(getattr(scalar, "dtype", "")) == "object" and getattr(scalar, "size", 0):
         scalar = scalar.flat[0]
     cls = type(scalar)
-    module, name = next(
-        (_KINDS[key] for base in cls.__mro__ if (key := f"{base.__module__}.{base.__qualname__}") in _KINDS),
-        (None, None),
-    )
-    package = cls.__module__.partition(".")[0]
-    if module is None and package == "flint":
-        module, name = _KINDS.get(f"flint.{cls.__qualname__}", (None, None))
-    if module is None and package == "sympy":
-        explicit = all(isinstance(size, int) or getattr(size, "is_Integer", False) for size in getattr(entry, "shape", ()))
-        module, name = (
-            ("proofs.explicit", "ExplicitBlock") if explicit or isinstance(entry, (list, tuple)) else ("proofs.symbols", "SymbolBlock")
+    known = [_KINDS[base.__name__] for base in cls.__mro__ if base.__name__ in _KINDS]
+    if known and cls is not bool:
+        path = known[0]
+    elif cls.__module__.startswith("sympy."):
+        sizes = getattr(scalar, "shape", ())
+        is_explicit = all(isinstance(size, int) or size.is_Integer for size in sizes) and not hasattr(
+            scalar, "as_explicit"
         )
-    if module is None and hasattr(scalar, "shape") and hasattr(scalar, "dtype"):
-        module, name = "numerics.floats", "FloatBlock"
-    if module is None or name is None:
+        path = "proofs.explicit.ExplicitBlock" if is_explicit else "proofs.symbols.SymbolBlock"
+    elif hasattr(scalar, "shape") and hasattr(scalar, "dtype"):
+        path = "numerics.floats.FloatBlock"
+    else:
         raise TypeError(
-            f"no kind of number holds a {cls.__module__}.{cls.__qualname__}: pass a NumPy or CuPy array of floats, nested "
-            "lists of int or Fraction (exact), an object array of flint.fmpq or flint.arb, or a SymPy matrix"
+            f"no kind of number holds a {cls.__module__}.{cls.__qualname__}: pass a NumPy or CuPy array of floats, "
+            "nested lists of int or Fraction (exact), an object array of flint.fmpq or flint.arb, or a SymPy matrix"
         )
+    module, _, name = path.rpartition(".")
     kind: type[Block] = getattr(importlib.import_module(module), name)
     return kind

@@ -224,7 +224,7 @@ def streams(construction: Construction, prompt: Prompt) -> Iterator[Stream]:
 
 
 def iterates(construction: Construction, prompt: Prompt) -> Iterator[Iterate]:
-    """The algorithm's iterates: the initial one, then the one after each layer (unchanged by layers that run no step)."""
+    """The algorithm's iterates: the initial one, then the one after each layer (the same if it runs no step)."""
     prompt = prompt.lifted()
     construction = lifted(construction, type(prompt.X), prompt)
     iterate = construction.initial(prompt)
@@ -296,14 +296,24 @@ def claims(
             yield from _stream_claims("step", done + 1, result, claimed, f"after {stage.name} {done + 1}")
             stream, done = _filled(claimed, anything), done + 1
             continue
-        yield from _stream_claims("base", done or None, stream, _claimed(stage.state(0, iterate), stream), "embedding" if not done else f"after layer {done}")
+        yield from _stream_claims(
+            "base",
+            done or None,
+            stream,
+            _claimed(stage.state(0, iterate), stream),
+            "embedding" if not done else f"after layer {done}",
+        )
         for l in indices(stage.times):
             iterate = arbitrary(iterate)
             stream = _filled(_claimed(stage.state(l, iterate), stream), anything)
             following = stage.step(l, iterate)
             result = change(number, stage.layer(l))(stream)
             yield from _stream_claims(
-                "step", done + l + 1, result, _claimed(stage.state(l + 1, following), stream), f"after {stage.name} {done + l + 1}"
+                "step",
+                done + l + 1,
+                result,
+                _claimed(stage.state(l + 1, following), stream),
+                f"after {stage.name} {done + l + 1}",
             )
             yield from _relation_claims(construction, following, prompt, done + l + 1, f"after step {done + l + 1}")
             iterate = following
@@ -330,7 +340,9 @@ def _claimed(state: State | Stream, stream: Stream) -> tuple[Stream, frozenset[t
     return replace(stream, blocks=blocks), free
 
 
-def _filled(claimed: tuple[Stream, frozenset[tuple[str, str]]], anything: Callable[[Size, Size], Block] | None) -> Stream:
+def _filled(
+    claimed: tuple[Stream, frozenset[tuple[str, str]]], anything: Callable[[Size, Size], Block] | None
+) -> Stream:
     stream, free = claimed
     if not free:
         return stream
@@ -352,4 +364,12 @@ def _stream_claims(
     for group in right.groups:
         for slot in right.slots:
             if (slot, group) not in free and ((slot, group) in left.blocks or (slot, group) in right.blocks):
-                yield Claim(kind, layer, slot, group, left[slot, group], right[slot, group], f"{slot} of {group}, {when}")
+                yield Claim(
+                    kind,
+                    layer,
+                    slot,
+                    group,
+                    left[slot, group],
+                    right[slot, group],
+                    f"{slot} of {group}, {when}",
+                )

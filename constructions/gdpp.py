@@ -1,9 +1,9 @@
-"""GD++: linear attention layers that take gradient steps and, with the same head, improve the conditioning of the inputs.
+"""GD++: linear attention layers that take gradient steps and, with the same head, make the inputs better conditioned.
 
 Symbols: n context tokens, d features, m targets; X (d, n), Y (m, n), x_query (d, 1), W (m, d), F (d, d).
 
-Layer l sees the inputs F X and replaces them by (I - gamma_l (F X)(F X)^T) F X. In terms of the original inputs it takes
-a preconditioned gradient step:
+Layer l sees the inputs F X and replaces them by (I - gamma_l (F X)(F X)^T) F X. For the original inputs it takes a
+preconditioned gradient step:
 
     W <- W - (eta_l / n) (W X - Y) X^T F^T F        F <- F - gamma_l F X X^T F^T F
 
@@ -44,8 +44,8 @@ class GDPlusPlus(Construction):
         W_0: the weights to start from, (m, d); None is zero. They enter by the embedding alone: targets y_i - W_0 x_i.
     """
 
-    step_sizes: Sequence[Scalar] = scalar("eta", per_layer=True)
-    curvature_steps: Sequence[Scalar] = scalar("gamma", per_layer=True)
+    step_sizes: Sequence[Scalar] = scalar("eta", per_layer=True, positive=True)
+    curvature_steps: Sequence[Scalar] = scalar("gamma", per_layer=True, positive=True)
     W_0: Any = matrix("W_0", "m", "d", default=None)
 
     @property

@@ -1,6 +1,6 @@
 """The spectrum of GD++: one scalar recursion per eigenvalue of X X^T says what the network does to the error.
 
-Symbols: n context tokens, d features, m targets; X (d, n), Y = W_star X (m, n), W (m, d); v (d, 1) with X X^T v = lam v.
+Symbols: n context tokens, d features, m targets; X (d, n), Y = W_star X (m, n), W (m, d); v (d, 1), X X^T v = lam v.
 
 With l_0 = lam and rho_0 = chi_0 = 1,
 
@@ -45,7 +45,11 @@ class GDPlusPlusSpectrum(GDPlusPlus):
         step_sizes, curvature_steps, W_0: as for ``GDPlusPlus``.
     """
 
-    extras: ClassVar[Mapping[str, tuple[str | int, str | int]]] = {"W_star": ("m", "d"), "v": ("d", 1), "lam": (1, 1)}
+    extras: ClassVar[Mapping[str, tuple[str | int, str | int]]] = {
+        "W_star": ("m", "d"),
+        "v": ("d", 1),
+        "lam": (1, 1),
+    }
 
     def hypotheses(self, prompt: Prompt) -> tuple[Relation, ...]:
         v, lam = prompt.extra("v"), prompt.extra("lam")

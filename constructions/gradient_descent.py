@@ -31,7 +31,7 @@ class GradientDescent(Construction):
         W_0: the weights to start from, (m, d); None is zero.
     """
 
-    step_sizes: Sequence[Scalar] = scalar("eta", per_layer=True)
+    step_sizes: Sequence[Scalar] = scalar("eta", per_layer=True, positive=True)
     W_0: Any = matrix("W_0", "m", "d", default=None)
 
     @property
@@ -41,7 +41,7 @@ class GradientDescent(Construction):
     # The algorithm.
 
     def initial(self, prompt: Prompt) -> Block:
-        return self.W_0  # type: ignore[no-any-return]
+        return self.W_0
 
     def step(self, l: Index, W: Block, prompt: Prompt) -> Block:
         return W - ((W @ prompt.X - prompt.Y) @ prompt.X.T).scale(ratio(self.step_sizes[l], prompt.n))

@@ -59,9 +59,7 @@ class TokenMap(Sublayer):
 
     def update(self, stream: Stream) -> Update:
         return {
-            (slot, group): block
-            for group in stream.groups
-            for slot, block in self.weight(stream.tokens(group)).items()
+            (slot, group): block for group in stream.groups for slot, block in self.weight(stream.tokens(group)).items()
         }
 
 

@@ -26,6 +26,8 @@ class Parameter:
         rows, columns: for a matrix, its sizes as names of the prompt's sizes ("n", "d", "m"); None for a scalar.
         per_layer: whether every layer has its own.
         invertible: whether the theorem assumes an invertible matrix, or a scalar other than zero.
+        positive: whether it is a positive number where it is used (a step size); an identity holds without that, but a
+            counterexample should not need to do without.
     """
 
     symbol: str
@@ -33,10 +35,12 @@ class Parameter:
     columns: str | None = None
     per_layer: bool = False
     invertible: bool = False
+    positive: bool = False
 
     def shape(self, prompt: Prompt) -> tuple[Size, Size]:
         """The shape of the matrix for a (lifted) prompt."""
-        assert self.rows is not None and self.columns is not None, "a scalar has no shape"
+        if self.rows is None or self.columns is None:
+            raise TypeError(f"the parameter {self.symbol} is a scalar and has no shape")
         return getattr(prompt, self.rows), getattr(prompt, self.columns)
 
     @property
@@ -44,9 +48,12 @@ class Parameter:
         return self.rows is not None
 
 
-def scalar(symbol: str, *, per_layer: bool = False, nonzero: bool = False, **options: Any) -> Any:
+def scalar(
+    symbol: str, *, per_layer: bool = False, nonzero: bool = False, positive: bool = False, **options: Any
+) -> Any:
     """A dataclass field for an exact scalar, or (``per_layer``) for a sequence of them, one per layer."""
-    return field(metadata={"parameter": Parameter(symbol, per_layer=per_layer, invertible=nonzero)}, **options)
+    declared = Parameter(symbol, per_layer=per_layer, invertible=nonzero, positive=positive)
+    return field(metadata={"parameter": declared}, **options)
 
 
 def matrix(
@@ -93,7 +100,7 @@ class Repeated(PerLayer):
         return int(self._depth)
 
     def __getitem__(self, index: Any) -> Any:
-        if isinstance(index, int) and not isinstance(self._depth, Unspecified) and not -self._depth <= index < self._depth:
+        if isinstance(index, int) and isinstance(self._depth, int) and not -self._depth <= index < self._depth:
             raise IndexError(f"layer {index} of {self._depth}")
         return self.value
 
@@ -146,7 +153,9 @@ def generic(construction: Instance) -> Instance:
         free = Unspecified(p.symbol, p.rows, p.columns, invertible=p.invertible)
         if held is None:
             continue
-        values[name] = (Repeated(free, Unspecified("k")) if isinstance(held, Repeated) else free) if p.per_layer else free
+        values[name] = (
+            (Repeated(free, Unspecified("k")) if isinstance(held, Repeated) else free) if p.per_layer else free
+        )
     return replace(construction, **values)  # type: ignore[type-var]
 
 
@@ -165,9 +174,14 @@ def lifted(construction: Instance, kind: type[Block], prompt: Prompt) -> Instanc
         TypeError: if a parameter is of another kind than the prompt.
         ValueError: if a shape does not fit the prompt, or a per-layer parameter has another length than the others.
     """
-    values = {name: _lifted_parameter(getattr(construction, name), name, p, kind, prompt) for name, p in parameters(construction).items()}
+    values = {
+        name: _lifted_parameter(getattr(construction, name), name, p, kind, prompt)
+        for name, p in parameters(construction).items()
+    }
     depths = {
-        name: len(values[name]) for name, p in parameters(construction).items() if p.per_layer and isinstance(values[name], tuple)
+        name: len(values[name])
+        for name, p in parameters(construction).items()
+        if p.per_layer and isinstance(values[name], tuple)
     }
     if len(set(depths.values())) > 1:
         raise ValueError(f"the per-layer parameters have different numbers of layers: {depths}; they must agree")
@@ -200,7 +214,10 @@ def _lifted_value(held: Any, name: str, declared: Parameter, kind: type[Block], 
         return Zero(*shape)
     block = lift(held, kind, name)
     if block.shape != shape:
-        raise ValueError(f"{name} must have shape {shape} for this prompt ({declared.rows} x {declared.columns}), but {block.shape} came")
+        raise ValueError(
+            f"{name} must have shape {shape} for this prompt ({declared.rows} x {declared.columns}), but "
+            f"{block.shape} came"
+        )
     if block.batch:
         raise ValueError(f"{name} has batch dimensions {block.batch}: a weight is one matrix for the whole batch")
     return block

@@ -2,7 +2,7 @@
 
 Symbols: n context tokens, d features, m targets; X (d, n), Y (m, n), x_query (d, 1), W (m, d), A_l, B_l, F (d, d).
 
-A layer is Z <- Z + (1 / n) P Z M (Z^T Q Z), M masking the query. With P_l = [[0, 0], [0, I]] and Q_l = -[[A_l, 0], [0, 0]]
+A layer is Z <- Z + (1 / n) P Z M (Z^T Q Z), M masking the query. With P_l = [[0, 0], [0, I]], Q_l = -[[A_l, 0], [0, 0]]
 
     W <- W - (1 / n) (W X - Y) X^T A_l          (columns: w <- w - A_l^T (S w - v))
 
@@ -50,7 +50,7 @@ class PreconditionedDescent(Construction):
     # The algorithm.
 
     def initial(self, prompt: Prompt) -> Block:
-        return self.W_0  # type: ignore[no-any-return]
+        return self.W_0
 
     def step(self, l: Index, W: Block, prompt: Prompt) -> Block:
         gradient = ((W @ prompt.X - prompt.Y) @ prompt.X.T).scale(ratio(1, prompt.n))

@@ -1,6 +1,6 @@
 """Exact scalars: the numbers that weights are made of.
 
-A scalar is an int, a Fraction, or a symbolic expression (anything that carries its own exact arithmetic, such as a SymPy
+A scalar is an int, a Fraction, or a symbolic expression (anything with its own exact arithmetic, such as a SymPy
 expression). A float is never a scalar of a weight: it is read as the dyadic rational that it is.
 """
 

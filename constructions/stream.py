@@ -34,7 +34,8 @@ class Stream:
         for (slot, group), block in self.blocks.items():
             if slot not in self.slots or group not in self.groups:
                 raise ValueError(
-                    f"the stream has no block ({slot!r}, {group!r}): its slots are {list(self.slots)}, its groups {list(self.groups)}"
+                    f"the stream has no block ({slot!r}, {group!r}): its slots are {list(self.slots)}, its groups "
+                    f"{list(self.groups)}"
                 )
             required = (self.slots[slot], self.groups[group])
             if block.shape != required:
@@ -49,7 +50,8 @@ class Stream:
         slot, group = place
         if slot not in self.slots or group not in self.groups:
             raise KeyError(
-                f"the stream has no block ({slot!r}, {group!r}): its slots are {list(self.slots)}, its groups {list(self.groups)}"
+                f"the stream has no block ({slot!r}, {group!r}): its slots are {list(self.slots)}, its groups "
+                f"{list(self.groups)}"
             )
         return self.blocks.get(place, Zero(self.slots[slot], self.groups[group]))
 
@@ -75,9 +77,7 @@ class Stream:
         held = self.groups.get(group)
         if held is None:
             added = {(slot, group): block for slot, block in token.items()}
-            return Stream(
-                self.slots, {**self.groups, group: size}, {**self.blocks, **added}, (*self.order, group)
-            )
+            return Stream(self.slots, {**self.groups, group: size}, {**self.blocks, **added}, (*self.order, group))
         blocks = dict(self.blocks)
         for slot, rows in self.slots.items():
             blocks[slot, group] = self[slot, group].beside(token.get(slot, Zero(rows, size)))
@@ -107,8 +107,11 @@ class Stream:
         tokens = sum(self.groups.values())
         total: Block = Zero(sum(self.slots.values()), tokens)
         for group, size in self.groups.items():
-            first, stride = positions[group]
             columns = [materialised(self[slot, group], like) for slot in self.slots]
-            place = like.fill(size, tokens, lambda i, t, first=first, stride=stride: int(t == first + stride * i))  # type: ignore[misc]
-            total = total + columns[0].above(*columns[1:]) @ place
+            total = total + columns[0].above(*columns[1:]) @ _placed(like, size, tokens, *positions[group])
         return materialised(total, like)
+
+
+def _placed(like: Block, size: int, tokens: int, first: int, stride: int) -> Block:
+    """The 0/1 block (size, tokens) that puts token i of a group where it stands in the prompt."""
+    return like.fill(size, tokens, lambda i, t: int(t == first + stride * i))

@@ -15,8 +15,8 @@ Reference: this project; von Oswald et al. (2023) say that the mask may be dropp
 from dataclasses import dataclass, replace
 
 from constructions.attention import EVERY_TOKEN
-from constructions.block import Block
-from constructions.construction import Index
+from constructions.block import Block, Zero
+from constructions.construction import Index, Single, Stage
 from constructions.gradient_descent import GradientDescent
 from constructions.layer import Attention, Layer
 from constructions.prompt import Prompt
@@ -50,3 +50,28 @@ class UnmaskedGradientDescent(GradientDescent):
 
     def layer(self, l: Index, prompt: Prompt) -> Layer:
         return without_mask(super().layer(l, prompt))
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class OneUnmaskedLayer(GradientDescent):
+    """One unmasked linear attention layer that takes a gradient step from W_0 = 0.
+
+    Args:
+        step_sizes: eta, a single one.
+        W_0: None; from any other start the layer takes another step (see ``UnmaskedGradientDescent``).
+    """
+
+    def __post_init__(self) -> None:
+        if not (self.W_0 is None or isinstance(self.W_0, Zero)):
+            raise ValueError(
+                "one unmasked layer takes a gradient step from W_0 = 0 only; leave W_0 out or use GradientDescent"
+            )
+
+    def stages(self, prompt: Prompt) -> tuple[Stage, ...]:
+        return (
+            Single(
+                layer=without_mask(self.layer(0, prompt)),
+                step=lambda W: self.step(0, W, prompt),
+                state=lambda W: self.state(1, W, prompt),
+            ),
+        )

@@ -56,7 +56,9 @@ class Weight(Mapping[tuple[str, str], WeightBlock]):
                 term = block @ operand if isinstance(block, Block) else operand.scale(block)
                 image[slot_out] = image[slot_out] + term if slot_out in image else term
             except ValueError as error:
-                raise ValueError(f"the weight's block from slot {slot_in!r} to slot {slot_out!r} does not fit: {error}") from error
+                raise ValueError(
+                    f"the weight's block from slot {slot_in!r} to slot {slot_out!r} does not fit: {error}"
+                ) from error
         return image
 
     def replaced(self, slots: tuple[str, str], block: WeightBlock) -> Weight:
@@ -73,11 +75,14 @@ class Weight(Mapping[tuple[str, str], WeightBlock]):
                 if not isinstance(block, Block):
                     if not is_zero(block) and size_out != size_in:
                         raise ValueError(
-                            f"a multiple of the identity connects slot {slot_in!r} ({size_in} rows) with slot {slot_out!r} ({size_out})"
+                            f"a multiple of the identity connects slot {slot_in!r} ({size_in} rows) with slot "
+                            f"{slot_out!r} ({size_out})"
                         )
                     block = Zero(size_out, size_in) if is_zero(block) else like.identity(size_out).scale(block)
                 if block.shape != (size_out, size_in):
-                    raise ValueError(f"the block ({slot_out!r}, {slot_in!r}) has shape {block.shape}, not {(size_out, size_in)}")
+                    raise ValueError(
+                        f"the block ({slot_out!r}, {slot_in!r}) has shape {block.shape}, not {(size_out, size_in)}"
+                    )
                 row.append(block)
             rows.append(row[0].beside(*row[1:]))
         return rows[0].above(*rows[1:])

@@ -133,14 +133,21 @@ class BallBlock(Block):
         return self._mapped(lambda ball: ball**2)
 
     def _beside(self, others: Sequence[Self]) -> Self:
-        tables = [block._matrix.tolist() for block in (self, *others)]
+        blocks: list[Self] = [self, *others]
+        tables = [block._matrix.tolist() for block in blocks]
         entries = [ball for i in range(self.rows) for table in tables for ball in table[i]]
-        return type(self)(arb_mat(self.rows, sum(block.columns for block in (self, *others)), entries))
+        return type(self)(arb_mat(self.rows, sum(block.columns for block in blocks), entries))
 
     def _softmax(self, others: Sequence[Self], patterns: Sequence[Block | None]) -> tuple[Block, ...]:
-        raised = [block.exp() for block in (self, *others)]
-        kept = [block if pattern is None else block.hadamard(pattern) for block, pattern in zip(raised, patterns, strict=True)]
-        total = sum((block.ones(1, block.rows) @ block for block in kept[1:]), start=kept[0].ones(1, kept[0].rows) @ kept[0])
+        blocks: list[Self] = [self, *others]
+        raised = [block.exp() for block in blocks]
+        kept = [
+            block if pattern is None else block.hadamard(pattern)
+            for block, pattern in zip(raised, patterns, strict=True)
+        ]
+        total = sum(
+            (block.ones(1, block.rows) @ block for block in kept[1:]), start=kept[0].ones(1, kept[0].rows) @ kept[0]
+        )
         assert isinstance(total, BallBlock)
         reciprocal = total._mapped(lambda ball: 1 / ball).diagonal()
         return tuple(block @ reciprocal for block in kept)

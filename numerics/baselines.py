@@ -16,17 +16,16 @@ from numerics.rationals import RationalBlock
 def least_squares(prompt: Prompt) -> Block:
     """The least-squares weights of the context, of minimum norm where they are not unique.
 
-    W = Y X^+ with the pseudo-inverse X^+, so W X X^T = Y X^T and the rows of W lie in the span of the inputs.
+    W = Y X^+ with the pseudo-inverse X^+: W X X^T = Y X^T, and the rows of W lie in the span of the inputs.
 
-    Exactly in rationals. In floats by a singular value decomposition; singular values up to max(d, n) eps times the
-    largest count as zero (the rounding error of the decomposition itself), so a float context whose rank is in doubt at
-    that level is taken to have the smaller rank.
+    Exact in rationals. In floats by a singular value decomposition; a singular value up to max(d, n) eps
+    times the largest one, which is what rounding may make of a zero, counts as zero.
 
     Args:
-        prompt: raw entries or blocks, rational or float; floats of any array library, with any batch.
+        prompt: raw entries or blocks; rationals, or floats of any array library, with any batch.
 
     Returns:
-        W, (m, d), a block of the prompt's kind; ``W.entry`` is the array.
+        W, (m, d), a block of the prompt's kind; ``W.entry`` is what users hold.
 
     Raises:
         TypeError: for any other kind of number.
@@ -34,17 +33,17 @@ def least_squares(prompt: Prompt) -> Block:
     held = prompt.lifted()
     X, Y = held.X, held.Y
     if isinstance(X, RationalBlock):
-        return Y @ RationalBlock(_pseudo_inverse(X.matrix))
+        return RationalBlock(Y.matrix * _pseudo_inverse(X.matrix))
     if isinstance(X, FloatBlock):
         return _float_least_squares(X, Y)
     raise TypeError(
-        f"least squares needs the rank of X, which a {type(X).__name__} does not decide: pass a prompt of rationals or "
-        "of float arrays"
+        f"least squares must decide the rank of X, which a {type(X).__name__} cannot: pass a prompt of "
+        "rationals or of float arrays"
     )
 
 
 def _pseudo_inverse(X: fmpq_mat) -> fmpq_mat:
-    """X^+ = R^T (R R^T)^-1 (C^T C)^-1 C^T, from X = C R with C (d, r) of full column and R (r, n) of full row rank.
+    """R^T (R R^T)^-1 (C^T C)^-1 C^T, from X = C R with C (d, r) and R (r, n) of full rank.
 
     R is the reduced row echelon form without its zero rows, and C holds the columns of X at its pivots.
     """

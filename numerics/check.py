@@ -37,7 +37,11 @@ class Failure:
 
     def __str__(self) -> str:
         c = self.comparison
-        gap = "" if c.gap is None else f", by {c.gap}" + (f" where rounding explains {c.bound}" if c.bound is not None else "")
+        gap = (
+            ""
+            if c.gap is None
+            else f", by {c.gap}" + (f" where rounding explains {c.bound}" if c.bound is not None else "")
+        )
         return f"{self.claim.text} is not what the invariant claims ({self.place}): {c.left} instead of {c.right}{gap}"
 
 
@@ -100,7 +104,11 @@ def check(
     construction = lifted(construction, kind, prompt)
     restart = arbitrary if arbitrary is not None else restarted
     made = claims(
-        construction, prompt, arbitrary=restart, change=change, anything=anything or (lambda *shape: prompt.X.ones(*shape))
+        construction,
+        prompt,
+        arbitrary=restart,
+        change=change,
+        anything=anything or (lambda *shape: prompt.X.ones(*shape)),
     )
     counted = undecided = 0
     worst = bound = None
@@ -108,11 +116,20 @@ def check(
         comparison = compare(claim.left, claim.right)
         if claim.kind == "hypothesis":
             if comparison.verdict is Verdict.DIFFERENT:
-                raise NotAnInstance(f"the prompt violates the hypothesis {claim.text!r}: {comparison.left} is not {comparison.right}")
+                raise NotAnInstance(
+                    f"the prompt violates the hypothesis {claim.text!r}: {comparison.left} is not {comparison.right}"
+                )
             continue
         counted += 1
         if comparison.verdict is Verdict.DIFFERENT:
-            return CheckReport(Failure(claim, comparison, construction, prompt), counted, undecided, comparison.gap, comparison.bound, kind.__name__)
+            return CheckReport(
+                Failure(claim, comparison, construction, prompt),
+                counted,
+                undecided,
+                comparison.gap,
+                comparison.bound,
+                kind.__name__,
+            )
         undecided += comparison.verdict is Verdict.UNDECIDED
         worst = _larger(worst, comparison.gap)
         bound = _larger(bound, comparison.bound)

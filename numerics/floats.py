@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Self, TypeVar, final
 
 import array_api_compat
+import numpy as np
 
 from constructions.block import Block, Comparison, Entry
 from constructions.scalars import Scalar
@@ -38,7 +39,9 @@ def float_array(entry: Entry) -> Any:
             "Fraction for an exact run"
         )
     if entry.ndim < 2:
-        raise ValueError(f"a matrix must have two axes (rows, columns), but shape {tuple(entry.shape)} came; add one with [:, None]")
+        raise ValueError(
+            f"a matrix must have two axes (rows, columns), but shape {tuple(entry.shape)} came; add one with [:, None]"
+        )
     if not bool(xp.all(xp.isfinite(entry))):
         raise ValueError("every entry must be finite, but NaN or infinity came")
     return entry
@@ -99,7 +102,9 @@ class FloatBlock(Block):
         return type(self)(self.xp.matrix_transpose(self._array))
 
     def ones(self, rows: int, columns: int) -> Self:
-        return type(self)(self.xp.ones((rows, columns), dtype=self._array.dtype, device=array_api_compat.device(self._array)))
+        return type(self)(
+            self.xp.ones((rows, columns), dtype=self._array.dtype, device=array_api_compat.device(self._array))
+        )
 
     def identity(self, size: int) -> Self:
         return type(self)(self.xp.eye(size, dtype=self._array.dtype, device=array_api_compat.device(self._array)))
@@ -107,7 +112,9 @@ class FloatBlock(Block):
     def fill(self, rows: int, columns: int, function: Callable[[int, int], Scalar]) -> Self:
         table = [[float(function(i, j)) for j in range(columns)] for i in range(rows)]
         device = array_api_compat.device(self._array)
-        return type(self)(self.xp.reshape(self.xp.asarray(table, dtype=self._array.dtype, device=device), (rows, columns)))
+        return type(self)(
+            self.xp.reshape(self.xp.asarray(table, dtype=self._array.dtype, device=device), (rows, columns))
+        )
 
     def relu(self) -> Self:
         return type(self)(self.xp.where(self._array > 0, self._array, self.xp.zeros_like(self._array)))
@@ -116,7 +123,14 @@ class FloatBlock(Block):
         return type(self)(self.xp.exp(self._array))
 
     def inverse(self) -> Self:
-        return type(self)(self.xp.linalg.inv(self._array))
+        if self.rows != self.columns:
+            raise ValueError(f"only a square block has an inverse, but shape {self.shape} came")
+        try:
+            return type(self)(self.xp.linalg.inv(self._array))
+        except np.linalg.LinAlgError as error:
+            raise ZeroDivisionError(
+                f"a block of shape {self.shape} is singular: its elimination met a zero pivot"
+            ) from error
 
     def diagonal(self) -> Self:
         row = self._array if self.rows == 1 else self.xp.matrix_transpose(self._array)
@@ -143,12 +157,14 @@ class FloatBlock(Block):
         return type(self)(self._array * other._array)
 
     def _beside(self, others: Sequence[Self]) -> Self:
-        return type(self)(joined(self.xp, [block._array for block in (self, *others)]))
+        blocks: list[Self] = [self, *others]
+        return type(self)(joined(self.xp, [block._array for block in blocks]))
 
     def _softmax(self, others: Sequence[Self], patterns: Sequence[Block | None]) -> tuple[Block, ...]:
+        blocks: list[Self] = [self, *others]
         arrays = float_softmax(
             self.xp,
-            [block._array for block in (self, *others)],
+            [block._array for block in blocks],
             [None if pattern is None else pattern.entry for pattern in patterns],
         )
         return tuple(type(self)(array) for array in arrays)
@@ -187,7 +203,9 @@ def float_softmax(xp: Any, scores: Sequence[Any], patterns: Sequence[Any | None]
         top = xp.max(allowed, axis=-2, keepdims=True)
         largest = top if largest is None else xp.maximum(largest, top)
     raised = [
-        xp.exp(score - largest) if pattern is None else xp.exp(xp.where(pattern > 0, score - largest, xp.full_like(score, -xp.inf)))
+        xp.exp(score - largest)
+        if pattern is None
+        else xp.exp(xp.where(pattern > 0, score - largest, xp.full_like(score, -xp.inf)))
         for score, pattern in zip(scores, patterns, strict=True)
     ]
     total = sum(xp.sum(array, axis=-2, keepdims=True) for array in raised)

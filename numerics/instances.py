@@ -1,12 +1,12 @@
 """Instances: prompts, parameters and iterates drawn at random, exact (rationals) or float.
 
-Symbols: n context tokens, d features, m targets. Entries are small, with small denominators, so that what a deep
-network makes of them stays readable.
+Symbols: n context tokens, d features, m targets. Entries are small, with small denominators, so that what a
+deep network makes of them stays readable.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any, NamedTuple, TypeVar
@@ -18,7 +18,8 @@ from constructions.block import Block, Zero
 from constructions.parameters import Parameter, PerLayer, Repeated, Unspecified, parameters
 from constructions.prompt import Prompt
 from numerics.rationals import RationalBlock
-from numerics.tasks import Array, Randomness, generator
+from numerics.rounding import Rounded
+from numerics.tasks import Randomness, generator
 
 Construction = TypeVar("Construction")
 Drawn = TypeVar("Drawn")
@@ -26,6 +27,9 @@ Matrix = list[list[Fraction]]
 
 LARGEST = 2
 """The largest magnitude of an entry of a parameter or of an iterate."""
+
+DYADIC = 64
+"""The denominator of exact entries in kinds that round: every float dtype holds k / 64 up to magnitude 2."""
 
 
 class Sizes(NamedTuple):
@@ -80,7 +84,7 @@ def float_prompt(
 
 
 def exact_parameters(construction: Construction, sizes: Sizes, rng: Randomness, depth: int) -> Construction:
-    """The construction with every declared parameter redrawn: Fractions in [-2, 2] over 1, 2 or 3.
+    """The construction with every declared parameter redrawn: Fractions from [-2, 2] over 1, 2 or 3.
 
     Args:
         construction: a prototype; what is looped (``Repeated``) stays looped, what is None (zero) stays None.
@@ -89,14 +93,13 @@ def exact_parameters(construction: Construction, sizes: Sizes, rng: Randomness, 
         depth: the length of per-layer parameters, >= 1.
 
     Returns:
-        A copy: scalars are Fractions, matrices nested lists of Fractions, per-layer parameters tuples of them.
-        What is declared invertible (or nonzero) is invertible, exactly.
+        A copy: scalars are Fractions, matrices nested lists of Fractions, per-layer parameters tuples of
+        them. What is declared invertible (or nonzero) is so, exactly.
     """
     rng = generator(rng)
 
     def entry() -> Fraction:
-        q = int(rng.integers(1, 4))
-        return Fraction(int(rng.integers(-LARGEST * q, LARGEST * q + 1)), q)
+        return _over(int(rng.integers(1, 4)), rng)
 
     def value(declared: Parameter) -> Any:
         accepted = is_invertible if declared.invertible else _is_anything
@@ -113,24 +116,22 @@ def float_parameters(
 ) -> Construction:
     """The construction with every declared parameter redrawn as floats; otherwise like ``exact_parameters``.
 
-    Matrices are NumPy arrays of the dtype, entries from U(-2, 2). Scalars are Python floats k / 64, which every
-    float dtype holds exactly.
+    Matrices are NumPy arrays of the dtype, entries from U(-2, 2). Scalars are Python floats k / 64, which
+    every float dtype holds exactly.
     """
     rng = generator(rng)
 
     def value(declared: Parameter) -> Any:
         accepted = is_invertible if declared.invertible else _is_anything
         if not declared.is_matrix:
-            return until(lambda: float(_dyadic(rng)), accepted)
+            return until(lambda: float(_over(DYADIC, rng)), accepted)
         held = shape(declared, sizes)
         return until(lambda: rng.uniform(-LARGEST, LARGEST, held).astype(dtype), accepted)
 
     return with_parameters(construction, depth, value)
 
 
-def with_parameters(
-    construction: Construction, depth: int, value: Callable[[Parameter], Any]
-) -> Construction:
+def with_parameters(construction: Construction, depth: int, value: Callable[[Parameter], Any]) -> Construction:
     """The construction with every declared parameter that is not None replaced.
 
     Args:
@@ -155,12 +156,12 @@ def with_parameters(
 
 
 def shape(declared: Parameter, sizes: Sizes) -> tuple[int, int]:
-    """The shape of a matrix parameter; ValueError if it is declared invertible and these sizes make it oblong."""
+    """The shape of a matrix parameter; ValueError if it is declared invertible but not square."""
     rows, columns = declared.shape(sizes)  # type: ignore[arg-type]  # it reads nothing else of a prompt
     if declared.invertible and rows != columns:
         raise ValueError(
-            f"{declared.symbol} is declared invertible, but {sizes} give it the shape ({rows}, {columns}): pass "
-            f"equal {declared.rows} and {declared.columns}"
+            f"{declared.symbol} is declared invertible, but {sizes} give it the shape ({rows}, {columns}): "
+            f"pass equal {declared.rows} and {declared.columns}"
         )
     return rows, columns
 
@@ -190,9 +191,9 @@ def arbitrary_like(iterate: Any, rng: Randomness, like: Block | None = None) -> 
         rng: a generator, or a seed.
         like: a block of the kind that ``Zero`` is replaced by; by default another block of the iterate.
     """
-    rng = generator(rng)
+    rng, held = generator(rng), _blocks(iterate)
     if like is None or isinstance(like, Zero):
-        like = next((block for block in _blocks(iterate) if not isinstance(block, Zero)), None)
+        like = next((block for block in held if not isinstance(block, Zero)), None)
     return _redrawn(iterate, rng, like)
 
 
@@ -204,15 +205,16 @@ def _redrawn(iterate: Any, rng: np.random.Generator, like: Block | None) -> Any:
         raise TypeError("every block of the iterate is Zero, so its kind of number is unknown: pass like=")
     if iterate.batch:
         return _batch(iterate, rng)
-    half = isinstance(kind, RationalBlock)
-    return kind.fill(*iterate.shape, lambda i, j: _halves(rng) if half else _dyadic(rng))
+    rows, columns = iterate.shape
+    denominator = 2 if isinstance(kind, RationalBlock) else DYADIC
+    return kind.fill(rows, columns, lambda i, j: _over(denominator, rng))
 
 
 def _batch(block: Block, rng: np.random.Generator) -> Block:
     """A fresh batch of matrices, of the library, dtype and device of the block's array."""
-    held: Any = block.restarted().entry
+    held = block.entry.value if isinstance(block.entry, Rounded) else block.entry
     xp = array_api_compat.array_namespace(held)
-    drawn = rng.integers(-64 * LARGEST, 64 * LARGEST + 1, held.shape) / 64
+    drawn = rng.integers(-DYADIC * LARGEST, DYADIC * LARGEST + 1, held.shape) / DYADIC
     return type(block).lift(xp.asarray(drawn, dtype=held.dtype, device=array_api_compat.device(held)))
 
 
@@ -224,12 +226,9 @@ def _blocks(iterate: Any) -> list[Block]:
     raise TypeError(f"an iterate must be a block or a named tuple of blocks, but {iterate!r} came")
 
 
-def _dyadic(rng: np.random.Generator) -> Fraction:
-    return Fraction(int(rng.integers(-64 * LARGEST, 64 * LARGEST + 1)), 64)
-
-
-def _halves(rng: np.random.Generator) -> Fraction:
-    return Fraction(int(rng.integers(-2 * LARGEST, 2 * LARGEST + 1)), 2)
+def _over(denominator: int, rng: np.random.Generator) -> Fraction:
+    """A Fraction from [-2, 2] with that denominator, before it is cancelled."""
+    return Fraction(int(rng.integers(-LARGEST * denominator, LARGEST * denominator + 1)), denominator)
 
 
 def _size(size: int | str, sizes: Sizes) -> int:

@@ -116,7 +116,11 @@ def refutation_of(mutation: Mutation, instances: Sequence[Instance], seed: Rando
     rng = generator(seed)
     for construction, prompt in instances:
         report = check(
-            construction, prompt, arbitrary=arbitrary_iterates(construction, prompt, rng), end_to_end=False, change=mutation
+            construction,
+            prompt,
+            arbitrary=arbitrary_iterates(construction, prompt, rng),
+            end_to_end=False,
+            change=mutation,
         )
         if report.failure is not None:
             return report.failure

@@ -30,7 +30,9 @@ def as_fmpq(value: Any) -> fmpq:
         value = value.item()
     fraction = exact(value)
     if not isinstance(fraction, Fraction):
-        raise TypeError(f"an exact entry must be an int, a Fraction, a flint.fmpq or a float, but {type(value).__name__} came")
+        raise TypeError(
+            f"an exact entry must be an int, a Fraction, a flint.fmpq or a float, but {type(value).__name__} came"
+        )
     return fmpq(fraction.numerator, fraction.denominator)
 
 
@@ -83,7 +85,9 @@ class RationalBlock(Block):
         return self.fill(size, size, lambda i, j: int(i == j))
 
     def fill(self, rows: int, columns: int, function: Callable[[int, int], Scalar]) -> Self:
-        return type(self)(fmpq_mat(rows, columns, [as_fmpq(function(i, j)) for i in range(rows) for j in range(columns)]))
+        return type(self)(
+            fmpq_mat(rows, columns, [as_fmpq(function(i, j)) for i in range(rows) for j in range(columns)])
+        )
 
     def relu(self) -> Self:
         return self._mapped(lambda value: max(value, fmpq(0)))
@@ -115,9 +119,10 @@ class RationalBlock(Block):
         return type(self)(fmpq_mat(*self.shape, products))
 
     def _beside(self, others: Sequence[Self]) -> Self:
-        tables = [block._matrix.tolist() for block in (self, *others)]
+        blocks: list[Self] = [self, *others]
+        tables = [block._matrix.tolist() for block in blocks]
         entries = [value for i in range(self.rows) for table in tables for value in table[i]]
-        return type(self)(fmpq_mat(self.rows, sum(block.columns for block in (self, *others)), entries))
+        return type(self)(fmpq_mat(self.rows, sum(block.columns for block in blocks), entries))
 
     def _softmax(self, others: Sequence[Self], patterns: Sequence[Block | None]) -> tuple[Block, ...]:
         raise TypeError("softmax of rationals is not rational: run this network in balls (flint.arb entries) or floats")
@@ -143,7 +148,8 @@ def matrix_entries(entry: Entry) -> tuple[int, int, list[Any]]:
     if hasattr(entry, "dtype") and hasattr(entry, "tolist"):
         if entry.dtype != object and not np.issubdtype(entry.dtype, np.inexact):
             raise TypeError(
-                f"an array of dtype {entry.dtype} is refused: pass floats, or nested lists of int or Fraction for an exact run"
+                f"an array of dtype {entry.dtype} is refused: pass floats, or nested lists of int or Fraction for "
+                f"an exact run"
             )
         entry = entry.astype(np.float64).tolist() if entry.dtype != object else entry.tolist()
     if not isinstance(entry, (list, tuple)) or not all(isinstance(row, (list, tuple)) for row in entry):

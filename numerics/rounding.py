@@ -3,13 +3,14 @@
 The value of a block is what ``FloatBlock`` computes, by the same calls. The radius, always float64, satisfies
 |value - exact| <= radius in every entry, where exact is the real result from the exact (dyadic) inputs.
 
-Assumed of the machine: for a dtype with unit roundoff u (2^-53 for float64) and smallest normal number t, each
-of +, -, x returns (a' o b')(1 + delta) + e with |delta| <= u and |e| <= t, where a' is a or, if |a| < t, perhaps
-0. That is rounding to nearest, with subnormal numbers or with flushes of results or operands to zero. Sums and
-matrix products may be taken in any order, with or without fused multiply-add, and accumulate in more precision.
-Excluded are matrix products by Strassen's or other fast recursions, and float32 products in TF32, bfloat16 or
-half precision (on CUDA, leave ``CUPY_TF32`` unset). Nothing is assumed of exp, softmax and the inverse: their
-errors are measured afterwards, the first two on the host, in balls; hence no thread pool.
+Assumed of the machine: for a dtype with unit roundoff u (2^-53 for float64) and smallest normal number t,
+each of +, -, x returns (a' o b')(1 + delta) + e with |delta| <= u and |e| <= t, where a' is a or, if |a| < t,
+perhaps 0. That is rounding to nearest, with subnormal numbers or with flushes of results or operands to zero.
+Sums and matrix products may be taken in any order, with or without fused multiply-add, and accumulate in more
+precision. Excluded are matrix products by Strassen's or other fast recursions, and products in a narrower or
+emulated precision, such as float32 in TF32 or bfloat16 (on CUDA, leave ``CUPY_TF32`` unset). Nothing is
+assumed of exp, softmax and the inverse: their errors are measured afterwards, those of the first two on the
+host, in balls; hence no thread pool.
 
 A NaN or an overflow makes the radius infinite, and an infinite radius decides nothing.
 """
@@ -137,6 +138,7 @@ class RoundedBlock(Block):
     def relu(self) -> Self:
         return type(self)(self._floats.relu(), self._selected())  # relu is 1-Lipschitz
 
+    @np.errstate(all="ignore")
     def diagonal(self) -> Self:
         floats, row = self._floats.diagonal(), self if self.rows == 1 else self.T
         eye = self.xp.eye(row.columns, dtype=self.xp.float64, device=device(self.value))
@@ -154,9 +156,9 @@ class RoundedBlock(Block):
 
     @np.errstate(all="ignore")
     def inverse(self) -> Self:
-        # For R the floats and any A within the radius let E = I - R A, e_i the row sums of |E|, eps = max e_i < 1.
-        # Then R A = I - E is invertible, so A is, and A^-1 - R = sum_{k >= 1} E^k R. If c_j = max_i |R_ij|, then
-        # (|E|^k |R|)_ij <= e_i eps^(k-1) c_j, hence |A^-1 - R|_ij <= e_i c_j / (1 - eps).
+        # For R the floats and any A within the radius, let E = I - R A, e_i be the row sums of |E|, and
+        # eps = max e_i < 1. Then R A = I - E is invertible, so A is, and A^-1 - R = sum_{k >= 1} E^k R. With
+        # c_j = max_i |R_ij|, (|E|^k |R|)_ij <= e_i eps^(k-1) c_j, hence |A^-1 - R|_ij <= e_i c_j / (1 - eps).
         xp, floats, t = self.xp, self._floats.inverse(), self._least
         R = self._exactly(FloatBlock(xp.astype(floats.entry, xp.float64)))
         A = type(self)(FloatBlock(xp.astype(self.value, xp.float64)), _enlarged(self._radius + 2 * t, 1))
@@ -173,9 +175,7 @@ class RoundedBlock(Block):
     @np.errstate(all="ignore")
     def _matmul(self, other: Self) -> Self:
         floats = self._floats._matmul(other._floats)
-        return self._multiplied(
-            floats, self.xp.matmul, self.columns, other._size(), other._radius, other._least
-        )
+        return self._multiplied(floats, self.xp.matmul, self.columns, other._size(), other._radius, other._least)
 
     @np.errstate(all="ignore")
     def _hadamard(self, other: Self) -> Self:
@@ -190,39 +190,35 @@ class RoundedBlock(Block):
         cast, error = self._cast(scalar)
         return self._multiplied(floats, self.xp.multiply, 1, abs(cast) + self._least, error, self._least)
 
-    def _multiplied(
-        self, floats: FloatBlock, product: Any, n: int, size: Any, radius: Any, least: float
-    ) -> Self:
-        """The floats, sums of n products of this block's entries with those of a factor of given size and radius.
+    def _multiplied(self, floats: FloatBlock, product: Any, n: int, size: Any, radius: Any, least: float) -> Self:
+        """The floats, sums of n products of this block's entries with entries of that size and radius.
 
         For exact A = a + alpha, B = b + beta, and g = n u / (1 - n u): the rounded sum of products is within
-        g |a'||b'| of a' b' in any order, |a' - a| and |b' - b| are at most t, and no more than 4 n further flushes
-        (one per product, three per sum) are each enlarged by at most 1 + g = 1 / (1 - n u). Together,
+        g |a'||b'| of a' b' in any order, |a' - a| and |b' - b| are at most t, and at most 4 n further flushes
+        (one per product, three per sum) are each enlarged by no more than 1 + g = 1 / (1 - n u). Together,
 
             |floats - A B| <= |a| (g |b| + rb + t) + (ra + t) (|b| + rb) + 4 n t / (1 - n u).
         """
         u, t = self._roundoff(floats), max(self._least, least)
         if n * u >= 1:
-            return type(self)(floats, self.xp.full_like(floats.entry, self.xp.inf, dtype=self.xp.float64))
-        # Flushes in float64 take less than 4 LEAST from a factor, and then, all factors being normal, less than
-        # 16 n LEAST from the products.
+            return type(self)(floats, self.xp.full_like(floats.entry, math.inf, dtype=self.xp.float64))
+        # Flushes in float64 take less than 4 LEAST from a factor. All factors are then normal, and what is
+        # flushed from the products is less than 16 n LEAST.
         pad, g = t + 4 * LEAST, n * u / (1 - n * u)
-        bound = product(self._size(), g * size + radius + pad) + product(
-            self._radius + pad, size + radius + pad
-        )
+        bound = product(self._size(), g * size + radius + pad)
+        bound = bound + product(self._radius + pad, size + radius + pad)
         # Roundings on a path: 6 in the factors, n in a product, 2 in the sums.
         return type(self)(floats, _enlarged(bound + (5 * n * t + 20 * n * LEAST) / (1 - n * u), n + 8))
 
     @np.errstate(all="ignore")
     def _add(self, other: Self) -> Self:
-        # A sum rounds to v with an error of at most u |v|, or it is flushed, as may be its operands: 3 t. Flushes in
-        # float64 take less than 12 LEAST from the bound, and 4 roundings include those of 3 t + 12 LEAST.
+        # For operands a', b' and their rounded sum v, |v - a' - b'| <= u (|v| + t) / (1 - u) + t; flushes of
+        # operands add 2 t. Flushes in float64 take less than 12 LEAST from the bound.
         floats = self._floats._add(other._floats)
         u, t = self._roundoff(floats), max(self._least, other._least)
-        rounding = u * self.xp.abs(self.xp.astype(floats.entry, self.xp.float64))
-        return type(self)(
-            floats, _enlarged(self._radius + other._radius + rounding + (3 * t + 12 * LEAST), 4)
-        )
+        rounding = u / (1 - u) * self.xp.abs(self.xp.astype(floats.entry, self.xp.float64))
+        flushes = 4 * t + 12 * LEAST
+        return type(self)(floats, _enlarged(self._radius + other._radius + rounding + flushes, 4))
 
     def _beside(self, others: Sequence[Self]) -> Self:
         floats = self._floats._beside([block._floats for block in others])
@@ -230,7 +226,8 @@ class RoundedBlock(Block):
 
     @np.errstate(all="ignore")
     def _softmax(self, others: Sequence[Self], patterns: Sequence[Block | None]) -> tuple[Block, ...]:
-        blocks, xp = [self, *others], self.xp
+        blocks: list[Self] = [self, *others]
+        xp = self.xp
         held = [None if pattern is None else self._same_kind(pattern) for pattern in patterns]
         if any(pattern is not None and bool(xp.any(pattern.radius > 0)) for pattern in held):
             raise ValueError("a pattern must be exact (radius 0), so that it is certain which keys count")
@@ -257,8 +254,9 @@ class RoundedBlock(Block):
         """DIFFERENT if two enclosures are surely disjoint, else UNDECIDED if one is infinite, else EQUAL."""
         xp, t = self.xp, max(self._least, other._least)
         a, b = xp.astype(self.value, xp.float64), xp.astype(other.value, xp.float64)
-        # Flushes take at most 2 t (casts) and less than 16 LEAST; the gap's two roundings are within 1 +- 4 u.
-        gap, bound = xp.abs(a - b), _enlarged(self._radius + other._radius + (2 * t + 16 * LEAST), 3)
+        # Flushes take at most 2 t (casts) and less than 16 LEAST; the gap's two roundings are within 4 u.
+        flushes = 2 * t + 16 * LEAST
+        gap, bound = xp.abs(a - b), _enlarged(self._radius + other._radius + flushes, 3)
         known = xp.logical_and(xp.isfinite(a - a + b), xp.isfinite(bound))
         excess = xp.where(known, gap * (1 - 4 * ROUNDOFF) - bound, xp.full_like(gap, -xp.inf))
         if bool(xp.any(excess > 0)):
@@ -321,12 +319,11 @@ def contains(block: RoundedBlock, exact: RationalBlock) -> Comparison:
     shape = (*block.batch, *block.shape)
     if shape != exact.shape:
         raise ValueError(f"one matrix of shape {exact.shape} is required, but shape {shape} came")
-    triples = zip(
-        _on_host(block.value).flat, _on_host(block.radius).flat, exact.matrix.entries(), strict=True
-    )
+    values, radii, entries = _on_host(block.value), _on_host(block.radius), exact.matrix.entries()
+    triples = zip(values.flat, radii.flat, entries, strict=True)
     known = [(abs(as_fmpq(v) - x), float(r), float(v), x) for v, r, x in triples if math.isfinite(r)]
     outside = [each for each in known if each[0] > as_fmpq(each[1])]
-    if not outside and len(known) < len(exact.matrix.entries()):
+    if not outside and len(known) < len(entries):
         return Comparison(Verdict.UNDECIDED)
     error, radius, value, entry = max(outside or known, key=lambda each: each[0])
     verdict = Verdict.DIFFERENT if outside else Verdict.EQUAL
@@ -336,8 +333,8 @@ def contains(block: RoundedBlock, exact: RationalBlock) -> Comparison:
 def _enlarged(bound: Any, roundings: int) -> Any:
     """No less than the exact value of a bound computed in float64, with so many roundings on any path to it.
 
-    Sums and products of nonnegative numbers lose at most a factor (1 - u)^q, q counting this product's rounding
-    too, and (1 - u)^-q <= 1 + 2 q u if q u <= 1/2. What is flushed is the caller's to add.
+    Sums and products of nonnegative numbers lose at most a factor (1 - u)^q, q counting this last product's
+    rounding too, and (1 - u)^-q <= 1 + 2 q u if q u <= 1/2. What is flushed is the caller's to add.
     """
     return bound * (1 + 2 * (roundings + 1) * ROUNDOFF)
 
@@ -366,10 +363,8 @@ def _distances(floats: Iterable[float], balls: Iterable[arb]) -> list[float]:
 
 
 def _softmax_balls(values: Sequence[float], radii: Sequence[float], allowed: Sequence[float]) -> list[arb]:
-    """exp(v_i - top) / sum_k exp(v_k - top) over the allowed keys, 0 for the others; top only keeps them small."""
+    """exp(v_i) / sum_k exp(v_k) over the allowed keys, 0 for the others; shifted, so that no exp is huge."""
     top = _ball(max((v for v, a in zip(values, allowed, strict=True) if a > 0), default=0.0))
-    raised = [
-        (_ball(v, r) - top).exp() if a > 0 else arb(0) for v, r, a in zip(values, radii, allowed, strict=True)
-    ]
+    raised = [(_ball(v, r) - top).exp() if a > 0 else arb(0) for v, r, a in zip(values, radii, allowed, strict=True)]
     total = sum(raised, start=arb(0))
     return [ball / total for ball in raised]

@@ -122,7 +122,7 @@ class LinearTask:
     def sample(self, rng: Randomness, batch: int | tuple[int, ...] = ()) -> Sampled:
         """Tasks drawn at random, in the order X, x_query, W_star, noise.
 
-        Draws are made in float64 and rounded to the dtype; the targets are computed in it, from what was rounded.
+        Draws are made in float64 and rounded to the dtype; targets are computed in it, from what was rounded.
 
         Args:
             rng: a generator, or a seed.
@@ -155,8 +155,8 @@ class LinearTask:
 def _covariance(name: str, entry: Any, d: int) -> tuple[tuple[float, ...], ...] | None:
     """The matrix as nested tuples, checked: (d, d), finite, symmetric, positive semidefinite.
 
-    Rounding the entries of a positive semidefinite matrix moves its eigenvalues by at most d eps max|entry|; one
-    that is negative by no more is taken for zero.
+    Rounding the entries of a positive semidefinite matrix moves its eigenvalues by at most d eps max|entry|;
+    one that is negative by no more is taken for zero.
     """
     if entry is None:
         return None
@@ -173,8 +173,8 @@ def _covariance(name: str, entry: Any, d: int) -> tuple[tuple[float, ...], ...] 
     smallest = float(np.linalg.eigvalsh(matrix)[0])
     if smallest < -d * np.finfo(np.float64).eps * np.abs(matrix).max():
         raise ValueError(
-            f"{name} must be positive semidefinite, but its smallest eigenvalue is {smallest:.6g}; pass a matrix "
-            "such as A @ A.T"
+            f"{name} must be positive semidefinite, but its smallest eigenvalue is {smallest:.6g}; pass a "
+            "matrix such as A @ A.T"
         )
     return tuple(tuple(row) for row in matrix.tolist())
 
@@ -195,13 +195,11 @@ VON_OSWALD_WIDE = LinearTask(n=10, d=10, inputs="uniform", half_width=1.0)
 AHN = LinearTask(n=20, d=5)
 """The isotropic case of Ahn et al. (2023)."""
 
-AHN_ANISOTROPIC = LinearTask(
-    n=20, d=5, covariance=np.diag([1, 1, 1 / 4, 1 / 16, 1]), prior=np.diag([1, 1, 4, 16, 1])
-)
+AHN_ANISOTROPIC = LinearTask(n=20, d=5, covariance=np.diag([1, 1, 1 / 4, 1 / 16, 1]), prior=np.diag([1, 1, 4, 16, 1]))
 """Ahn et al. (2023), section 4.3, in the eigenbasis of the covariance; the prior is its inverse."""
 
 FU = LinearTask(n=40, d=20)
 """The isotropic case of Fu et al. (2024)."""
 
 FU_ILL_CONDITIONED = LinearTask(n=40, d=20, covariance=np.diag([200 / 101] * 10 + [2 / 101] * 10))
-"""Fu et al. (2024), condition number 100 and trace d, in the eigenbasis of the covariance (drawn afresh there)."""
+"""Fu et al. (2024), condition number 100, trace d, in the eigenbasis of the covariance (random there)."""

@@ -31,4 +31,6 @@ def theorem_named(name: str) -> Theorem:
     if name in named:
         return named[name]
     near = get_close_matches(name, named, n=3, cutoff=0.4)
-    raise KeyError(f"there is no theorem {name!r}; " + (f"the nearest are {', '.join(near)}" if near else "see icl list"))
+    raise KeyError(
+        f"there is no theorem {name!r}; " + (f"the nearest are {', '.join(near)}" if near else "see icl list")
+    )

@@ -11,7 +11,6 @@ import numpy as np
 
 from constructions.construction import Construction, streams
 from constructions.parameters import lifted
-from constructions.prompt import Prompt
 from numerics.check import CheckReport, check
 from numerics.instances import Sizes, exact_parameters, float_parameters, float_prompt, rational_prompt
 from numerics.mutations import Instance, Mutation, mutations, refutation_of
@@ -107,7 +106,11 @@ class ConstructionTheorem(Theorem):
 
     def _proof(self) -> Evidence:
         proof = self.proof
-        over = "all n, d, m and every number of layers" if len(self.layers) > 1 else f"all n, d, m; layers: {self.layers[0]}"
+        over = (
+            "all n, d, m and every number of layers"
+            if len(self.layers) > 1
+            else f"all n, d, m; layers: {self.layers[0]}"
+        )
         if proof.holds:
             return Evidence("proof", HOLDS, over=f"{over}; {len(proof.identities)} identities")
         where = "; ".join(identity.claim.text for identity in proof.undecided)
@@ -127,9 +130,9 @@ class ConstructionTheorem(Theorem):
     def _blind_to(self, instances: Sequence[Instance], settings: Settings) -> Mutation | None:
         """A sign flip that matters, and that the float runs with their bounds do not reject; None if there is none."""
         for mutation in self._mutations():
-            if mutation.change == "negated" and not is_equivalent(self.prototype, mutation):
-                if refutation_of(mutation, instances, settings.seed) is None:
-                    return mutation
+            matters = mutation.change == "negated" and not is_equivalent(self.prototype, mutation)
+            if matters and refutation_of(mutation, instances, settings.seed) is None:
+                return mutation
         return None
 
     def _checked(self, kind: str, instances: Sequence[Instance]) -> Evidence:
@@ -170,7 +173,9 @@ class ConstructionTheorem(Theorem):
         over += "; survivors, proved equivalent: " + ", ".join(dict.fromkeys(survivors)) if survivors else ""
         if odd:
             reason = f"{odd[0].mutation} " + (
-                "survives, but is not proved equivalent" if odd[0].refuted_at is None else "is proved equivalent, but refuted"
+                "survives, but is not proved equivalent"
+                if odd[0].refuted_at is None
+                else "is proved equivalent, but refuted"
             )
             return Evidence("refutation", FAILS, over, len(outcomes), reason=reason)
         if not outcomes:
@@ -200,7 +205,12 @@ def is_equivalent(prototype: Construction, mutation: Mutation) -> bool:
 
     run = SymbolicRun(prototype)
     made = claims(
-        run.construction, run.prompt, indices=run.indices, arbitrary=run.arbitrary, anything=run.anything, change=mutation
+        run.construction,
+        run.prompt,
+        indices=run.indices,
+        arbitrary=run.arbitrary,
+        anything=run.anything,
+        change=mutation,
     )
     return all(claim.kind == "hypothesis" or run.reduced(claim.left) == run.reduced(claim.right) for claim in made)
 
@@ -217,10 +227,16 @@ def held_against_exact(exact: Instance, moved: Instance) -> str | None:
         runs.append(streams(lifted(construction, kind, held), held))
     for number, (true, computed) in enumerate(zip(*runs, strict=True)):
         for place in true.blocks.keys() | computed.blocks.keys():
-            left, right = materialised(computed[place], computed.like()), materialised(true[place], true.like())
+            left, right = (
+                materialised(computed[place], computed.like()),
+                materialised(true[place], true.like()),
+            )
             comparison = contains(left, right)  # type: ignore[arg-type]
             if comparison.verdict is not Verdict.EQUAL:
-                return f"after layer {number}, slot {place[0]!r} of group {place[1]!r}: off by {comparison.gap}, bound {comparison.bound}"
+                return (
+                    f"after layer {number}, slot {place[0]!r} of group {place[1]!r}: off by {comparison.gap}, bound "
+                    f"{comparison.bound}"
+                )
     return None
 
 
@@ -238,7 +254,11 @@ def _range_of(instances: Sequence[Instance]) -> str:
     depths = [int(construction.depth) for construction, _ in instances]
     spans = [
         f"{name} {min(values)}..{max(values)}"
-        for name, values in (("n", [s.n for s in sizes]), ("d", [s.d for s in sizes]), ("m", [s.m for s in sizes]), ("layers", depths))
+        for name, values in (
+            ("n", [s.n for s in sizes]),
+            ("d", [s.d for s in sizes]),
+            ("m", [s.m for s in sizes]),
+            ("layers", depths),
+        )
     ]
     return ", ".join(spans)
-

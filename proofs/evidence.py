@@ -41,7 +41,9 @@ class Evidence:
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS or self.outcome not in (HOLDS, FAILS, NOT_RUN):
-            raise ValueError(f"kind = {self.kind!r}, outcome = {self.outcome!r}: see proofs.evidence for what they may be")
+            raise ValueError(
+                f"kind = {self.kind!r}, outcome = {self.outcome!r}: see proofs.evidence for what they may be"
+            )
 
     def as_json(self) -> dict[str, Any]:
         """The evidence as JSON has it: exact numbers as strings."""

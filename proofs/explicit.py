@@ -55,7 +55,9 @@ class ExplicitBlock(Block):
         return self.fill(size, size, lambda i, j: int(i == j))
 
     def fill(self, rows: int, columns: int, function: Callable[[int, int], Scalar]) -> Self:
-        return type(self)(sympy.ImmutableDenseMatrix(rows, columns, lambda i, j: sympy.sympify(function(int(i), int(j)))))
+        return type(self)(
+            sympy.ImmutableDenseMatrix(rows, columns, lambda i, j: sympy.sympify(function(int(i), int(j))))
+        )
 
     def relu(self) -> Self:
         return self._mapped(lambda value: sympy.Max(0, value))
@@ -93,8 +95,12 @@ class ExplicitBlock(Block):
         return type(self)(sympy.ImmutableDenseMatrix.hstack(self._matrix, *(block._matrix for block in others)))
 
     def _softmax(self, others: Sequence[Self], patterns: Sequence[Block | None]) -> tuple[Block, ...]:
-        raised: list[Any] = [block.exp() for block in (self, *others)]
-        kept = [block if pattern is None else block.hadamard(pattern) for block, pattern in zip(raised, patterns, strict=True)]
+        blocks: list[Self] = [self, *others]
+        raised = [block.exp() for block in blocks]
+        kept: list[Any] = [
+            block if pattern is None else block.hadamard(pattern)
+            for block, pattern in zip(raised, patterns, strict=True)
+        ]
         totals = [sum(block._matrix[i, j] for block in kept for i in range(block.rows)) for j in range(self.columns)]
         reciprocal = type(self)(sympy.ImmutableDenseMatrix(sympy.diag(*(1 / total for total in totals))))
         return tuple(block @ reciprocal for block in kept)

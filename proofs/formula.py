@@ -9,7 +9,19 @@ from typing import Any, Literal, TypeAlias
 
 import sympy
 
-from proofs.words import AnyLetter, Compound, Diagonal, Entrywise, Factor, KernelLetter, Letter, Monomial, Ones, Sum, Word
+from proofs.words import (
+    AnyLetter,
+    Compound,
+    Diagonal,
+    Entrywise,
+    Factor,
+    KernelLetter,
+    Letter,
+    Monomial,
+    Ones,
+    Sum,
+    Word,
+)
 
 Style: TypeAlias = Literal["text", "latex"]
 
@@ -49,9 +61,16 @@ def _written(formula: Formula, style: Style) -> tuple[str, int]:
     if operation == "scale":
         factor = scalar_of(formula.label, style)
         body = _bracketed(operands[0], _PRODUCT, style)
-        return f"{factor}{body}" if factor in ("-", "") else f"{factor} {body}", _SUM if factor.startswith("-") else _PRODUCT
+        return f"{factor}{body}" if factor in ("-", "") else f"{factor} {body}", _SUM if factor.startswith(
+            "-"
+        ) else _PRODUCT
     if operation in ("T", "inverse"):
-        mark = {("T", "text"): "'", ("T", "latex"): "^\\top", ("inverse", "text"): "^-1", ("inverse", "latex"): "^{-1}"}[operation, style]
+        mark = {
+            ("T", "text"): "'",
+            ("T", "latex"): "^\\top",
+            ("inverse", "text"): "^-1",
+            ("inverse", "latex"): "^{-1}",
+        }[operation, style]
         return f"{_bracketed(operands[0], _ATOM, style)}{mark}", _PRODUCT
     inside = ", ".join(_written(operand, style)[0] for operand in operands)
     head = str(formula.label if formula.label is not None else operation)
@@ -120,7 +139,27 @@ def _function_of(letter: Diagonal | Entrywise | KernelLetter | Compound) -> tupl
     return letter.operation, letter.arguments
 
 
-_GREEK = frozenset("alpha beta gamma delta eta lambda lam mu nu rho sigma tau phi chi psi omega kappa".split())
+_GREEK = frozenset(
+    [
+        "alpha",
+        "beta",
+        "gamma",
+        "delta",
+        "eta",
+        "lambda",
+        "lam",
+        "mu",
+        "nu",
+        "rho",
+        "sigma",
+        "tau",
+        "phi",
+        "chi",
+        "psi",
+        "omega",
+        "kappa",
+    ]
+)
 
 
 def name_of(label: tuple[str, Any], style: Style) -> str:

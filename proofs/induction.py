@@ -17,8 +17,9 @@ from constructions.parameters import generic, generic_prompt, lifted, parameters
 from constructions.prompt import Prompt
 from proofs import words
 from proofs.formula import Formula, sum_written
+from proofs.rewriting import Rule, reduced, rule
 from proofs.symbols import SymbolBlock, layer_index
-from proofs.words import Rule, Sum
+from proofs.words import Sum
 
 
 @dataclass(frozen=True)
@@ -121,12 +122,16 @@ class SymbolicRun:
     def claims(self) -> Iterator[Claim]:
         """What the construction claims, on letters."""
         return claims(
-            self.construction, self.prompt, indices=self.indices, arbitrary=self.arbitrary, anything=self.anything
+            self.construction,
+            self.prompt,
+            indices=self.indices,
+            arbitrary=self.arbitrary,
+            anything=self.anything,
         )
 
     def reduced(self, block: Block) -> Sum:
         """The block's normal form under the rules that hold at this point of the run."""
-        return words.reduced(normal_form(block), self.rules)
+        return reduced(normal_form(block), self.rules)
 
 
 def prove(construction: Construction) -> Proof:
@@ -165,7 +170,7 @@ def formula_of(block: Block) -> Formula:
 
 def _rule(relation: Relation) -> Rule:
     try:
-        return words.rule(normal_form(relation.left), normal_form(relation.right))
+        return rule(normal_form(relation.left), normal_form(relation.right))
     except ValueError as error:
         raise ValueError(f"the relation {relation.name!r}: {error}") from error
 
@@ -191,6 +196,13 @@ def _left_free(construction: Construction) -> Iterator[str]:
         if getattr(construction, name) is None:
             yield f"{p.symbol} = 0"
             continue
-        symbol = f"{p.symbol}_l, one per layer" if p.per_layer and not hasattr(getattr(construction, name), "value") else p.symbol
-        what = f"a matrix ({p.rows}, {p.columns})" if p.is_matrix else "a number"
-        yield f"{symbol}: {'an invertible' + what[1:] if p.invertible and p.is_matrix else what}{' other than 0' if p.invertible and not p.is_matrix else ''}"
+        symbol = (
+            f"{p.symbol}_l, one per layer"
+            if p.per_layer and not hasattr(getattr(construction, name), "value")
+            else p.symbol
+        )
+        if p.is_matrix:
+            what = f"{'an invertible' if p.invertible else 'a'} matrix ({p.rows}, {p.columns})"
+        else:
+            what = "a number other than 0" if p.invertible else "a number"
+        yield f"{symbol}: {what}"

@@ -14,7 +14,7 @@ import sympy
 from constructions.block import Block, Comparison, Entry, Kernel, Size, Verdict
 from constructions.parameters import Unspecified
 from constructions.scalars import Scalar, exact
-from proofs import words
+from proofs import word_operations, words
 from proofs.formula import Formula, sum_written
 from proofs.words import Letter, Sum
 
@@ -71,12 +71,14 @@ class SymbolBlock(Block):
         if isinstance(entry, sympy.MatMul):
             for operand in operands[1:]:
                 result = result @ operand
-            return result.scale(entry.as_coeff_mmul()[0])  # type: ignore[no-any-return]
+            return result.scale(entry.as_coeff_mmul()[0])
         if isinstance(entry, sympy.MatAdd):
             for operand in operands[1:]:
                 result = result + operand
-            return result  # type: ignore[no-any-return]
-        raise TypeError(f"a {type(entry).__name__} has no normal form here; pass sums, products, transposes and inverses")
+            return result
+        raise TypeError(
+            f"a {type(entry).__name__} has no normal form here; pass sums, products, transposes and inverses"
+        )
 
     @classmethod
     def lift_scalar(cls, value: Any) -> Scalar:
@@ -122,16 +124,16 @@ class SymbolBlock(Block):
     def inverse(self) -> Self:
         if self.rows != self.columns:
             raise ValueError(f"only square blocks have inverses, but the shape is {self.shape}")
-        return type(self)(words.inverse(self.normal_form), Formula("inverse", (self.formula,)))
+        return type(self)(word_operations.inverse(self.normal_form), Formula("inverse", (self.formula,)))
 
     def diagonal(self) -> Self:
-        return type(self)(words.diagonal(self.normal_form), Formula("diag", (self.formula,)))
+        return type(self)(word_operations.diagonal(self.normal_form), Formula("diag", (self.formula,)))
 
     def kernel(self, queries: Block, kernel: Kernel) -> Block:
         if kernel.function is not None:
             return super().kernel(queries, kernel)
         other = self._same_kind(queries)
-        gram = words.kernel(kernel.name, self.normal_form, other.normal_form, kernel.symmetric)
+        gram = word_operations.kernel(kernel.name, self.normal_form, other.normal_form, kernel.symmetric)
         return type(self)(gram, Formula("kernel", (self.formula, other.formula), kernel.name))
 
     def restated(self, formula: Formula) -> Self:
@@ -139,7 +141,7 @@ class SymbolBlock(Block):
         return type(self)(self.normal_form, formula)
 
     def _applied(self, function: str) -> Self:
-        return type(self)(words.entrywise(function, self.normal_form), Formula(function, (self.formula,)))
+        return type(self)(word_operations.entrywise(function, self.normal_form), Formula(function, (self.formula,)))
 
     def _matmul(self, other: Self) -> Self:
         formula = Formula("@", (*_operands("@", self.formula), *_operands("@", other.formula)))
@@ -158,18 +160,24 @@ class SymbolBlock(Block):
 
     def _hadamard(self, other: Self) -> Self:
         return type(self)(
-            words.hadamard(self.normal_form, other.normal_form), Formula("hadamard", (self.formula, other.formula))
+            word_operations.hadamard(self.normal_form, other.normal_form),
+            Formula("hadamard", (self.formula, other.formula)),
         )
 
     def _beside(self, others: Sequence[Self]) -> Self:
-        blocks = (self, *others)
+        blocks: list[Self] = [self, *others]
         return type(self)(
-            words.beside([block.normal_form for block in blocks]), Formula("beside", tuple(block.formula for block in blocks))
+            word_operations.beside([block.normal_form for block in blocks]),
+            Formula("beside", tuple(block.formula for block in blocks)),
         )
 
     def _softmax(self, others: Sequence[Self], patterns: Sequence[Block | None]) -> tuple[Block, ...]:
-        raised: list[Any] = [block.exp() for block in (self, *others)]
-        kept = [block if pattern is None else block.hadamard(pattern) for block, pattern in zip(raised, patterns, strict=True)]
+        blocks: list[Self] = [self, *others]
+        raised: list[Any] = [block.exp() for block in blocks]
+        kept = [
+            block if pattern is None else block.hadamard(pattern)
+            for block, pattern in zip(raised, patterns, strict=True)
+        ]
         total = kept[0].ones(1, kept[0].rows) @ kept[0]
         for block in kept[1:]:
             total = total + block.ones(1, block.rows) @ block

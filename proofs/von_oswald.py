@@ -19,7 +19,7 @@ from constructions.gdpp_spectrum import GDPlusPlusSpectrum
 from constructions.gradient_descent import GradientDescent
 from constructions.parameters import Repeated
 from constructions.prompt import Prompt
-from constructions.unmasked import UnmaskedGradientDescent
+from constructions.unmasked import OneUnmaskedLayer, UnmaskedGradientDescent
 from numerics.instances import Sizes, exact_parameters, float_parameters
 from numerics.mutations import Instance
 from proofs.construction_theorem import ConstructionTheorem
@@ -42,10 +42,13 @@ def _gradient_descent() -> tuple[Theorem, ...]:
         ConstructionTheorem(
             name="linear_attention_head_takes_one_gradient_step",
             system=_PAPER,
-            reference="von Oswald et al. (2023), Proposition 1, arXiv 2212.07677; any number of targets, query at -W_0 x",
+            reference=(
+                "von Oswald et al. (2023), Proposition 1, arXiv 2212.07677; any number of targets, query at -W_0 x"
+            ),
             statement=(
                 "One linear attention head with W_K = W_Q = diag(I, 0), W_V = [[0, 0], [W_0, -I]], P = (eta/n) I maps "
-                "y_j to y_j - dW x_j, where dW = -(eta/n) (W_0 X - Y) X^T is one gradient step on |W X - Y|^2 / 2n from "
+                "y_j to y_j - dW x_j, where dW = -(eta/n) (W_0 X - Y) X^T is one gradient step on |W X - Y|^2 / "
+                "2n from "
                 "any W_0; minus the y rows of the query (x, -W_0 x) is the prediction (W_0 + dW) x."
             ),
             prototype=GradientDescent(step_sizes=[1], W_0=_ONE),
@@ -56,7 +59,8 @@ def _gradient_descent() -> tuple[Theorem, ...]:
             system=_PAPER,
             reference="von Oswald et al. (2023), section 2, stated there for W_0 = 0 or one layer",
             statement=(
-                "k linear attention layers with the same W_V and step sizes eta_1, ..., eta_k take k gradient steps from "
+                "k linear attention layers with the same W_V and step sizes eta_1, ..., eta_k take k gradient "
+                "steps from "
                 "any W_0: before layer l + 1 the targets hold y_i - (W_l - W_0) x_i and the query -W_l x."
             ),
             prototype=GradientDescent(step_sizes=[1], W_0=_ONE),
@@ -66,12 +70,11 @@ def _gradient_descent() -> tuple[Theorem, ...]:
             system=_PAPER,
             reference="von Oswald et al. (2023), section 3, which mentions matching products and the scale s",
             statement=(
-                "(A^-T W_K, A W_Q / s, C W_V, s P C^-1) is the same linear attention layer as (W_K, W_Q, W_V, P), for any "
+                "(A^-T W_K, A W_Q / s, C W_V, s P C^-1) is the same linear attention layer as (W_K, W_Q, W_V, "
+                "P), for any "
                 "weights, invertible A and C, and s != 0, at every depth."
             ),
-            prototype=GaugedAttention(
-                W_K=[_ONE], W_Q=[_ONE], W_V=[_ONE], P=[_ONE], A=[_ONE], C=[_ONE], scales=[1]
-            ),
+            prototype=GaugedAttention(W_K=[_ONE], W_Q=[_ONE], W_V=[_ONE], P=[_ONE], A=[_ONE], C=[_ONE], scales=[1]),
         ),
     )
 
@@ -82,7 +85,9 @@ def _query_start() -> tuple[Theorem, ...]:
             name="query_started_at_plus_w0_x_as_printed_is_false",
             system=_PAPER,
             reference="von Oswald et al. (2023), section 2",
-            statement="As printed, the query starts at (x, +W_0 x). Neither minus nor plus its y rows is then the prediction.",
+            statement=(
+                "As printed, the query starts at (x, +W_0 x). Neither minus nor plus its y rows is then the prediction."
+            ),
             printed=(
                 PositiveQueryStart(step_sizes=[1], W_0=_ONE),
                 PositiveQueryStartReadPositively(step_sizes=[1], W_0=_ONE),
@@ -99,7 +104,8 @@ def _query_mask() -> tuple[Theorem, ...]:
             system="this project",
             reference="the exact error of dropping the mask in von Oswald et al. (2023), section 2",
             statement=(
-                "With the query among the keys, the k layers run W <- W - (eta_l/n) ((W X - Y) X^T + (W_0 + W) x x^T): the "
+                "With the query among the keys, the k layers run W <- W - (eta_l/n) ((W X - Y) X^T + (W_0 + W) x "
+                "x^T): the "
                 "first layer adds (2 eta/n) W_0 x x^T x_j to the y rows of token j."
             ),
             prototype=UnmaskedGradientDescent(step_sizes=[1], W_0=_ONE),
@@ -109,14 +115,17 @@ def _query_mask() -> tuple[Theorem, ...]:
             system="this project",
             reference="the case in which the remark of von Oswald et al. (2023), section 2, holds",
             statement="One layer from W_0 = 0 takes a gradient step with or without the query among the keys.",
-            prototype=UnmaskedFromZero(step_sizes=[1]),
+            prototype=OneUnmaskedLayer(step_sizes=[1]),
             layers=(1,),
         ),
         RefutedStatement(
             name="unmasked_query_takes_gradient_steps_as_printed_is_false",
             system=_PAPER,
             reference="von Oswald et al. (2023), section 2: the mask may be dropped when W_0 is near 0",
-            statement="As printed, layers from W_0 = 0 take gradient steps without the mask. From the second layer on they do not.",
+            statement=(
+                "As printed, layers from W_0 = 0 take gradient steps without the mask. From the second layer on they "
+                "do not."
+            ),
             printed=(UnmaskedFromZero(step_sizes=[1]),),
             corrected="unmasked_query_acts_as_a_training_example",
         ),
@@ -128,7 +137,9 @@ def _gdpp() -> tuple[Theorem, ...]:
         ConstructionTheorem(
             name="gdpp_layers_precondition_by_their_own_inputs",
             system=_PAPER,
-            reference="von Oswald et al. (2023), section 3 (GD++); W_0 != 0 by the embedding, the induction is this project's",
+            reference=(
+                "von Oswald et al. (2023), section 3 (GD++); W_0 != 0 by the embedding, the induction is this project's"
+            ),
             statement=(
                 "k GD++ layers with their own eta_l and gamma_l run W <- W - (eta_l/n) (W X - Y) X^T F^T F and "
                 "F <- F - gamma_l F X X^T F^T F from F = I and any W_0, if the embedding takes W_0 x_i off the targets."
@@ -147,7 +158,8 @@ def _gdpp() -> tuple[Theorem, ...]:
             system="this project",
             reference="the recursion behind the heuristic of von Oswald et al. (2023), section 3 and appendix A.10",
             statement=(
-                "On Y = W* X, along any eigenvector X X^T v = lam v, GD++ multiplies the error by e <- e (1 - eta_l lam_l / n), "
+                "On Y = W* X, along any eigenvector X X^T v = lam v, GD++ multiplies the error by e <- e (1 - "
+                "eta_l lam_l / n), "
                 "where lam_0 = lam and lam_(l+1) = lam_l (1 - gamma_l lam_l)^2 is the eigenvalue of the moved Hessian."
             ),
             prototype=GDPlusPlusSpectrum(step_sizes=[1], curvature_steps=[1], W_0=_ONE),
@@ -157,7 +169,10 @@ def _gdpp() -> tuple[Theorem, ...]:
             name="gdpp_with_w0_in_the_value_weights_as_printed_is_false",
             system=_PAPER,
             reference="von Oswald et al. (2023), appendix A.10: W_V = [[I, 0], [W, -I]] for GD++",
-            statement="As printed, W_0 stays in W_V. From the second layer on that is not GD++: the inputs that W_0 multiplies have moved.",
+            statement=(
+                "As printed, W_0 stays in W_V. From the second layer on that is not GD++: the inputs that W_0 "
+                "multiplies have moved."
+            ),
             printed=(GDPlusPlusWithStartInValue(step_sizes=[1], curvature_steps=[1], W_0=_ONE),),
             corrected="gdpp_layers_precondition_by_their_own_inputs",
         ),
@@ -165,7 +180,7 @@ def _gdpp() -> tuple[Theorem, ...]:
 
 
 def spectral_instance(rng: np.random.Generator, sizes: Sizes, depth: int, dtype: Any) -> Instance:
-    """An instance of the spectral recursion: inputs with orthogonal rows or columns, so that an eigenvector is rational.
+    """An instance of the spectral recursion, with inputs of which an eigenvector of X X^T is rational.
 
     X = H D, where H is block diagonal with blocks [[1, 1], [1, -1]] (and a 1 if d is odd) and D is a rectangular
     diagonal matrix; the columns of H are eigenvectors of X X^T.
@@ -188,8 +203,11 @@ def spectral_instance(rng: np.random.Generator, sizes: Sizes, depth: int, dtype:
     entries = [X, W_star @ X, x_query, W_star, v, lam[None] if lam.ndim == 1 else lam]
     if dtype is None:
         construction = exact_parameters(prototype, sizes, rng, depth)
-        held: list[Any] = [[[Fraction(int(value)) for value in row] for row in np.atleast_2d(entry)] for entry in entries]
+        held: list[Any] = [
+            [[Fraction(int(value)) for value in row] for row in np.atleast_2d(entry)] for entry in entries
+        ]
     else:
         construction = float_parameters(prototype, sizes, rng, depth, dtype)
         held = [np.atleast_2d(entry).astype(dtype) for entry in entries]
-    return construction, Prompt(*held[:3], tuple(zip(("W_star", "v", "lam"), held[3:], strict=True)))
+    X_held, Y_held, query, *extras = held
+    return construction, Prompt(X_held, Y_held, query, tuple(zip(("W_star", "v", "lam"), extras, strict=True)))

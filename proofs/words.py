@@ -10,7 +10,7 @@ Equal normal forms prove equality. Different ones refute nothing: exact instance
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any, NamedTuple, TypeAlias
@@ -110,7 +110,7 @@ class KernelLetter:
 
 @dataclass(frozen=True)
 class Compound:
-    """An operation that the normal form holds as it is: an entrywise product, an inverse of a sum, blocks side by side."""
+    """An operation that the normal form holds as it is: an entrywise product, an inverse of a sum, blocks in a row."""
 
     operation: str
     arguments: tuple[Sum, ...]
@@ -197,7 +197,9 @@ class Sum:
     @cached_property
     def key(self) -> str:
         """A text that is the same exactly for equal normal forms."""
-        return f"{self.rows}x{self.columns}: " + " + ".join(f"{c}*{monomial.key}" for monomial, c in self.sorted_terms())
+        return f"{self.rows}x{self.columns}: " + " + ".join(
+            f"{c}*{monomial.key}" for monomial, c in self.sorted_terms()
+        )
 
     def sorted_terms(self) -> list[tuple[Monomial, Coefficient]]:
         """The terms in the order in which they are printed."""
@@ -248,7 +250,9 @@ class Sum:
 
 
 def _collected(
-    rows: Size, columns: Size, products: Iterable[tuple[tuple[Coefficient, tuple[Word, ...], Word], tuple[Word, ...], Coefficient]]
+    rows: Size,
+    columns: Size,
+    products: Iterable[tuple[tuple[Coefficient, tuple[Word, ...], Word], tuple[Word, ...], Coefficient]],
 ) -> Sum:
     terms: dict[Monomial, Coefficient] = {}
     for (factor, found, word), scalars, coefficient in products:
@@ -286,14 +290,20 @@ def _arranged(word: Word, rows: Size, columns: Size) -> tuple[Coefficient, tuple
             else:
                 factors.append(factor)
         elif (
-            last is not None and isinstance(last.letter, Diagonal) and not last.inverted
-            and isinstance(factor.letter, Ones) and not factor.transposed
+            last is not None
+            and isinstance(last.letter, Diagonal)
+            and not last.inverted
+            and isinstance(factor.letter, Ones)
+            and not factor.transposed
         ):
             factors.pop()
             waiting.extend(reversed(_only_word(last.letter.column)))
         elif (
-            last is not None and isinstance(last.letter, Ones) and last.transposed
-            and isinstance(factor.letter, Diagonal) and not factor.inverted
+            last is not None
+            and isinstance(last.letter, Ones)
+            and last.transposed
+            and isinstance(factor.letter, Diagonal)
+            and not factor.inverted
         ):
             factors.pop()
             waiting.extend(reversed(_transposed(_only_word(factor.letter.column))))
@@ -324,7 +334,11 @@ def _only_word(column: Sum) -> Word:
 def letter_sum(letter: AnyLetter, transposed: bool = False, inverted: bool = False) -> Sum:
     """The normal form of a single factor."""
     factor = Factor(letter, transposed, inverted)
-    return _collected(factor.rows, factor.columns, [(_arranged((factor,), factor.rows, factor.columns), (), sympy.Integer(1))])
+    return _collected(
+        factor.rows,
+        factor.columns,
+        [(_arranged((factor,), factor.rows, factor.columns), (), sympy.Integer(1))],
+    )
 
 
 def identity(size: Size) -> Sum:
@@ -344,56 +358,6 @@ def ones(rows: Size, columns: Size) -> Sum:
     return left @ right
 
 
-def diagonal(argument: Sum) -> Sum:
-    """diag of a row or column; linear in it, and the identity for ones."""
-    column = argument if argument.columns == 1 else argument.T
-    if column.rows == 1:
-        return column
-    total = zero(column.rows, column.rows)
-    for monomial, c in column.terms.items():
-        if len(monomial.word) == 1 and isinstance(monomial.word[0].letter, Ones):
-            term = identity(column.rows)
-        else:
-            word = Sum(column.rows, 1, {Monomial((), monomial.word): sympy.Integer(1)})
-            term = letter_sum(Diagonal(word))
-        total = total + Sum(column.rows, column.rows, {Monomial(monomial.scalars, m.word): e for m, e in term.terms.items()}).scale(c)
-    return total
-
-
-def entrywise(function: str, argument: Sum) -> Sum:
-    """The function applied to every entry. relu is positively homogeneous, and relu(E) = relu(-E) + E."""
-    if argument.is_zero:
-        return ones(argument.rows, argument.columns) if function == "exp" else argument
-    if function == "relu":
-        leading = argument.sorted_terms()[0][1]
-        if leading.could_extract_minus_sign():
-            return entrywise("relu", -argument) + argument
-        content = abs(leading.as_coeff_Mul()[0])
-        if content != 1:
-            return entrywise("relu", argument.scale(1 / content)).scale(content)
-    if argument.T.key < argument.key:
-        return letter_sum(Entrywise(function, argument.T), transposed=True)
-    return letter_sum(Entrywise(function, argument))
-
-
-def kernel(name: str, keys: Sum, queries: Sum, symmetric: bool) -> Sum:
-    """The Gram matrix of an arbitrary kernel."""
-    if symmetric and queries.key < keys.key:
-        return letter_sum(KernelLetter(name, queries, keys, symmetric), transposed=True)
-    return letter_sum(KernelLetter(name, keys, queries, symmetric))
-
-
-def hadamard(a: Sum, b: Sum) -> Sum:
-    """The entrywise product: bilinear, commutative; with a rank-one word u v^T it is diag(u) A diag(v)."""
-    total = zero(a.rows, a.columns)
-    for left, c in a.terms.items():
-        for right, e in b.terms.items():
-            scalars = Sum(1, 1, {Monomial(left.scalars + right.scalars, ()): c * e})
-            product = _word_hadamard(left.word, right.word, a.rows, a.columns)
-            total = total + times_scalar(scalars, product)
-    return total
-
-
 def times_scalar(scalar: Sum, matrix: Sum) -> Sum:
     """A 1 x 1 sum times a matrix."""
     terms: dict[Monomial, Coefficient] = {}
@@ -404,167 +368,5 @@ def times_scalar(scalar: Sum, matrix: Sum) -> Sum:
     return Sum(matrix.rows, matrix.columns, {monomial: tidy(c) for monomial, c in terms.items()})
 
 
-def _word_hadamard(left: Word, right: Word, rows: Size, columns: Size) -> Sum:
-    for one, other in ((left, right), (right, left)):
-        halves = _rank_one(one, rows, columns)
-        if halves is not None:
-            column, row = halves
-            return diagonal(column) @ _word_sum(other, rows, columns) @ diagonal(row)
-    words = sorted((_word_sum(left, rows, columns), _word_sum(right, rows, columns)), key=lambda s: s.key)
-    return letter_sum(Compound("hadamard", tuple(words), rows, columns))
-
-
-def _word_sum(word: Word, rows: Size, columns: Size) -> Sum:
+def word_sum(word: Word, rows: Size, columns: Size) -> Sum:
     return Sum(rows, columns, {Monomial((), word): sympy.Integer(1)})
-
-
-def _rank_one(word: Word, rows: Size, columns: Size) -> tuple[Sum, Sum] | None:
-    """(column, row) whose product is the word, if it passes through size 1 or has a single row or column."""
-    if columns == 1:
-        return (_word_sum(word, rows, 1), identity(1)) if word else (identity(1), identity(1))
-    if rows == 1:
-        return identity(1), _word_sum(word, 1, columns)
-    for position, factor in enumerate(word[:-1]):
-        if factor.columns == 1:
-            return _word_sum(word[: position + 1], rows, 1), _word_sum(word[position + 1 :], 1, columns)
-    return None
-
-
-def inverse(argument: Sum) -> Sum:
-    """The inverse: of a single word factor by factor, otherwise held as it is."""
-    if argument.is_zero:
-        raise ZeroDivisionError(f"the zero matrix of size {argument.rows} has no inverse")
-    if len(argument.terms) == 1:
-        ((monomial, c),) = argument.terms.items()
-        invertible = all(factor.rows == factor.columns for word in (*monomial.scalars, monomial.word) for factor in word)
-        if invertible:
-            scalars = tuple(
-                tuple(factor._replace(inverted=not factor.inverted) for factor in reversed(word)) for word in monomial.scalars
-            )
-            word = tuple(factor._replace(inverted=not factor.inverted) for factor in reversed(monomial.word))
-            return Sum(argument.rows, argument.columns, {Monomial(scalars, word): tidy(1 / c)})
-    return letter_sum(Compound("inverse", (argument,), argument.rows, argument.columns))
-
-
-def beside(parts: Sequence[Sum]) -> Sum:
-    """The blocks side by side, held as they are."""
-    columns = sum(part.columns for part in parts)
-    return letter_sum(Compound("beside", tuple(parts), parts[0].rows, columns))
-
-
-# Rewriting by declared relations.
-
-
-class Rule(NamedTuple):
-    """A word and what it is rewritten to."""
-
-    word: Word
-    replacement: Sum
-
-
-def rule(left: Sum, right: Sum) -> Rule:
-    """left -> right; the left side must be a single word.
-
-    Raises:
-        ValueError: if it is not.
-    """
-    if len(left.terms) == 1:
-        ((monomial, c),) = left.terms.items()
-        words = [word for word in (*monomial.scalars, monomial.word) if word]
-        if len(words) == 1:
-            return Rule(words[0], right.scale(1 / c))
-    raise ValueError(
-        f"the left side of a relation must be a single product of letters, so that it can be rewritten, but it is {left.key}; "
-        "declare the letters themselves (for instance F @ X @ X.T -> X @ X.T @ F)"
-    )
-
-
-STEP_LIMIT = 2000
-"""How many rewriting steps are taken before a reduction is given up."""
-
-
-def reduced(argument: Sum, rules: Sequence[Rule]) -> Sum:
-    """The sum rewritten by the rules until none applies.
-
-    Raises:
-        RecursionError: if that takes more than ``STEP_LIMIT`` steps (rules that undo each other).
-    """
-    if not rules:
-        return argument
-    done, todo = zero(argument.rows, argument.columns), argument
-    for _ in range(STEP_LIMIT):
-        if todo.is_zero:
-            return done
-        monomial, c = next(iter(todo.terms.items()))
-        single = Sum(argument.rows, argument.columns, {monomial: c})
-        rewritten = _rewritten(monomial, c, argument.rows, argument.columns, rules)
-        todo = todo - single
-        if rewritten is None:
-            done = done + single
-        else:
-            todo = todo + rewritten
-    raise RecursionError(f"more than {STEP_LIMIT} rewriting steps: two of the declared relations may undo each other")
-
-
-def _rewritten(monomial: Monomial, c: Coefficient, rows: Size, columns: Size, rules: Sequence[Rule]) -> Sum | None:
-    for place, scalar in enumerate(monomial.scalars):
-        replaced = _word_rewritten(scalar, 1, 1, rules)
-        if replaced is not None:
-            rest = Sum(rows, columns, {Monomial(monomial.scalars[:place] + monomial.scalars[place + 1 :], monomial.word): c})
-            return times_scalar(replaced, rest)
-    replaced = _word_rewritten(monomial.word, rows, columns, rules)
-    if replaced is None:
-        return None
-    return times_scalar(Sum(1, 1, {Monomial(monomial.scalars, ()): c}), replaced)
-
-
-def _word_rewritten(word: Word, rows: Size, columns: Size, rules: Sequence[Rule]) -> Sum | None:
-    for pattern, replacement in rules:
-        length = len(pattern)
-        for start in range(len(word) - length + 1):
-            if word[start : start + length] == pattern:
-                before, after = word[:start], word[start + length :]
-                middle = replacement
-                if before:
-                    middle = _word_sum(before, rows, replacement.rows) @ middle
-                if after:
-                    middle = middle @ _word_sum(after, replacement.columns, columns)
-                return middle
-    for position, factor in enumerate(word):
-        changed = _letter_rewritten(factor.letter, rules)
-        if changed is not None:
-            before, after = word[:position], word[position + 1 :]
-            middle = changed.T if factor.transposed else changed
-            middle = inverse(middle) if factor.inverted else middle
-            left = _word_sum(before, rows, middle.rows) @ middle if before else middle
-            return left @ _word_sum(after, middle.columns, columns) if after else left
-    return None
-
-
-def _letter_rewritten(letter: AnyLetter, rules: Sequence[Rule]) -> Sum | None:
-    """The letter with its arguments reduced, or None if they are so already."""
-    if isinstance(letter, (Letter, Ones)):
-        return None
-    if isinstance(letter, Diagonal):
-        new = (reduced(letter.column, rules),)
-        return None if new == (letter.column,) else diagonal(*new)
-    if isinstance(letter, Entrywise):
-        new = (reduced(letter.argument, rules),)
-        return None if new == (letter.argument,) else entrywise(letter.function, *new)
-    if isinstance(letter, KernelLetter):
-        keys, queries = reduced(letter.keys, rules), reduced(letter.queries, rules)
-        unchanged = keys == letter.keys and queries == letter.queries
-        return None if unchanged else kernel(letter.name, keys, queries, letter.symmetric)
-    arguments = tuple(reduced(argument, rules) for argument in letter.arguments)
-    if arguments == letter.arguments:
-        return None
-    rebuild = {"hadamard": lambda a, b: hadamard(a, b), "inverse": inverse, "beside": lambda *parts: beside(parts)}
-    return rebuild[letter.operation](*arguments)  # type: ignore[no-any-return,operator]
-
-
-def letters_of(argument: Sum) -> Iterator[AnyLetter]:
-    """The letters that occur in a sum, arguments of functions not searched."""
-    for monomial in argument.terms:
-        for word in (*monomial.scalars, monomial.word):
-            for factor in word:
-                yield factor.letter

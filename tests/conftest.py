@@ -87,8 +87,7 @@ def pytest_configure(config):
     unknown = sorted(required() - MISSING.keys())
     if unknown:
         raise pytest.UsageError(
-            f"ICL_REQUIRE names {', '.join(unknown)}: it must list, separated by commas, "
-            f"some of {', '.join(MISSING)}"
+            f"ICL_REQUIRE names {', '.join(unknown)}: it must list, separated by commas, some of {', '.join(MISSING)}"
         )
 
 

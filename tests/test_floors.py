@@ -122,11 +122,7 @@ def upward(imports, package):
 
 def eager(imports):
     """The imports of optional libraries that run as soon as their module is imported."""
-    return [
-        each
-        for each in imports
-        if each.library in OPTIONAL and each.function is None and not each.is_for_types
-    ]
+    return [each for each in imports if each.library in OPTIONAL and each.function is None and not each.is_for_types]
 
 
 @pytest.mark.parametrize("package", PACKAGES)

@@ -103,9 +103,7 @@ def test_examples_of_the_readme_run(tmp_path, monkeypatch):
 )
 def test_command_of_the_readme_succeeds(command, tmp_path):
     arguments = shlex.split(command, comments=True)
-    assert not {"|", ">", ">>", "<", "&&", ";", "&"} & set(arguments), (
-        "shown without a shell's operators, please"
-    )
+    assert not {"|", ">", ">>", "<", "&&", ";", "&"} & set(arguments), "shown without a shell's operators, please"
     run = subprocess.run(
         [sys.executable, "-m", "proofs.command_line", *arguments[1:]],
         cwd=tmp_path,

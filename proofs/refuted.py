@@ -1,0 +1,131 @@
+"""Printed statements that are wrong: each is refuted by its smallest counterexample, and has a corrected form."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, final
+
+import numpy as np
+
+from constructions.block import Comparison, Verdict, compare
+from constructions.construction import Construction
+from constructions.parameters import PerLayer, parameters
+from numerics.rationals import RationalBlock
+from proofs.counterexamples import (
+    LARGEST,
+    MOST_LAYERS,
+    Counterexample,
+    predictions,
+    size_written,
+    smallest_counterexample,
+)
+from proofs.evidence import FAILS, HOLDS, Evidence, Settings, timed
+from proofs.theorem import Theorem
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class RefutedStatement(Theorem):
+    """A printed statement that is false.
+
+    Args:
+        printed: the construction as printed, in every reading of the text; each must be refuted.
+        corrected: the name of the theorem that holds in its place.
+    """
+
+    printed: tuple[Construction, ...]
+    corrected: str
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        return ("proof", "exact", "float", "refutation")
+
+    @property
+    def construction(self) -> Construction:
+        return self.printed[0]
+
+    @cached_property
+    def counterexamples(self) -> tuple[Counterexample | None, ...]:
+        """The smallest counterexample of each reading."""
+        return tuple(smallest_counterexample(reading) for reading in self.printed)
+
+    def evidence(self, kind: str, settings: Settings) -> Evidence:
+        return timed(lambda: self._evidence(kind))
+
+    def _evidence(self, kind: str) -> Evidence:
+        found = [example for example in self.counterexamples if example is not None]
+        if len(found) < len(self.printed):
+            n, d, m = LARGEST
+            reason = f"a reading is an identity at every size up to n = {n}, d = {d}, m = {m} and {MOST_LAYERS} layers"
+            return Evidence(kind, FAILS, instances=len(self.printed), reason=reason)
+        if kind == "proof":
+            return Evidence(kind, HOLDS, "; ".join(_differing(example) for example in found), len(found))
+        if kind == "refutation":
+            return Evidence(kind, HOLDS, "smallest counterexample: " + "; ".join(map(str, found)), len(found))
+        run: Callable[[Counterexample], Comparison] = _compared_exactly if kind == "exact" else _compared_in_floats
+        comparisons = [run(example) for example in found]
+        unrefuted = [c for c in comparisons if c.verdict is not Verdict.DIFFERENT]
+        return Evidence(
+            kind,
+            FAILS if unrefuted else HOLDS,
+            "the smallest counterexample" + (" in floats with their rounding bound" if kind == "float" else ""),
+            len(found),
+            max(c.gap for c in comparisons),
+            max((c.bound for c in comparisons if c.bound is not None), default=None),
+            reason="a counterexample does not refute" if unrefuted else None,
+        )
+
+    def shown(self) -> str:
+        lines = []
+        for reading, example in zip(self.printed, self.counterexamples, strict=True):
+            lines += [
+                f"As printed: {(type(reading).__doc__ or '').splitlines()[0]}",
+                f"Counterexample: {example}",
+            ]
+            if example is not None:
+                lines += [f"Transformer minus claim, for all entries of that size: {_polynomials(example)}"]
+        return "\n".join([*lines, f"Corrected: {self.corrected}"])
+
+
+def _differing(example: Counterexample) -> str:
+    size = size_written(example.layers, example.sizes)
+    smaller = (
+        f"; at the {len(example.sizes_without)} smaller sizes searched it is zero" if example.sizes_without else ""
+    )
+    return f"at {size} transformer minus claim is the polynomial {_polynomials(example)}{smaller}"
+
+
+def _polynomials(example: Counterexample) -> str:
+    return ", ".join(
+        str(polynomial).replace("**", "^").replace("*", " ").replace("[1,1]", "") for polynomial in example.difference
+    )
+
+
+def _compared_exactly(example: Counterexample) -> Comparison:
+    return compare(*predictions(example.construction, example.prompt, RationalBlock))
+
+
+def _compared_in_floats(example: Counterexample) -> Comparison:
+    from numerics.rounding import RoundedBlock
+
+    prompt = example.prompt.map(lambda entry: np.array(entry, dtype=float))
+    return compare(*predictions(_in_floats(example.construction), prompt, RoundedBlock))
+
+
+def _in_floats(construction: Construction) -> Construction:
+    from dataclasses import replace
+
+    def converted(value: Any, per_layer: bool, is_matrix: bool) -> Any:
+        if value is None or isinstance(value, PerLayer):
+            return value
+        if per_layer:
+            return tuple(converted(part, False, is_matrix) for part in value)
+        return np.array(value, dtype=float) if is_matrix else value
+
+    values = {
+        name: converted(getattr(construction, name), p.per_layer, p.is_matrix)
+        for name, p in parameters(construction).items()
+    }
+    return replace(construction, **values)  # type: ignore[type-var]
