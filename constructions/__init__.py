@@ -1,1 +1,27 @@
-"""What a transformer is, and each published algorithm with the weights that run it."""
+"""What a transformer is, and each published algorithm with the weights that run it. Standard library only."""
+
+from constructions.block import Block, Kernel, kind_of
+from constructions.construction import Construction, forward, iterates, streams
+from constructions.gauge import GaugedAttention
+from constructions.gdpp import GDPlusPlus
+from constructions.gradient_descent import GradientDescent
+from constructions.parameters import Repeated
+from constructions.preconditioned import PreconditionedDescent, RelaxedPreconditionedDescent
+from constructions.prompt import Prompt
+
+__all__ = [
+    "Block",
+    "Construction",
+    "GDPlusPlus",
+    "GaugedAttention",
+    "GradientDescent",
+    "Kernel",
+    "PreconditionedDescent",
+    "Prompt",
+    "RelaxedPreconditionedDescent",
+    "Repeated",
+    "forward",
+    "iterates",
+    "kind_of",
+    "streams",
+]

@@ -7,7 +7,7 @@ multiplied; for linear attention the cheaper of (V K^T) Q and V (K^T Q) is taken
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -33,6 +33,8 @@ class Mask:
         keys: the key groups, for all queries alike or by query group (a group left out attends to nothing); None
             means all groups.
         pattern: a further condition on the positions of key and query, such as ``causal``; concrete sizes only.
+
+    A token without a key gets nothing, under a softmax too.
     """
 
     keys: tuple[str, ...] | Mapping[str, tuple[str, ...]] | None = None
@@ -43,7 +45,7 @@ class Mask:
         if self.keys is None:
             return tuple(stream.groups)
         keys = self.keys.get(query_group, ()) if isinstance(self.keys, Mapping) else self.keys
-        for group in keys:
+        for group in (*keys, *(self.keys if isinstance(self.keys, Mapping) else ())):
             if group not in stream.groups:
                 raise ValueError(f"the mask names the group {group!r}, but the stream has {list(stream.groups)}")
         return keys
@@ -135,10 +137,10 @@ class Head:
         like, size = stream.like(), stream.groups[group]
         patterns = {key_group: self.mask.block(stream, key_group, group) for key_group in keys}
         if isinstance(self.score, Kernel):
+            space = self._key_space(stream)
+            columns = _stacked(query, space, size, like)
             scores = {
-                key_group: _stacked(key, stream, key_group, self.key).kernel(
-                    _stacked(query, stream, group, self.query), self.score
-                )
+                key_group: _stacked(key, space, stream.groups[key_group], like).kernel(columns, self.score)
                 for key_group, key in keys.items()
             }
         else:
@@ -147,7 +149,7 @@ class Head:
                 for key_group, key in keys.items()
             }
         if self.score == "softmax":
-            return dict(zip(scores, softmax(list(scores.values()), list(patterns.values()), like), strict=True))
+            return dict(zip(scores, _softmax(list(scores.values()), list(patterns.values()), like), strict=True))
         if self.score == "relu":
             scores = {key_group: score.relu() for key_group, score in scores.items()}
         elif self.score == "exp":
@@ -155,6 +157,14 @@ class Head:
         return {
             key_group: score if (pattern := patterns[key_group]) is None else score.hadamard(pattern)
             for key_group, score in scores.items()
+        }
+
+    def _key_space(self, stream: Stream) -> dict[str, Size]:
+        """The slots that the key and the query map into, and their sizes."""
+        return {
+            slot_out: block.rows if isinstance(block, Block) else stream.slots[slot_in]
+            for weight in (self.query, self.key)
+            for (slot_out, slot_in), block in weight.items()
         }
 
 
@@ -198,13 +208,24 @@ def _inner_products(keys: Mapping[str, Block], queries: Mapping[str, Block], row
     return total
 
 
-def _stacked(token: Mapping[str, Block], stream: Stream, group: str, weight: Weight) -> Block:
+def _stacked(token: Mapping[str, Block], space: Mapping[str, Size], columns: Size, like: Block) -> Block:
     """The whole key (or query) vectors of a group, the slots of the key space one above the other."""
-    sizes: dict[str, Size] = {}
-    for (slot_out, slot_in), block in weight.items():
-        sizes[slot_out] = block.rows if isinstance(block, Block) else stream.slots[slot_in]
-    parts = [token.get(slot, Zero(size, stream.groups[group])) for slot, size in sizes.items()]
-    return materialised(parts[0].above(*parts[1:]) if len(parts) > 1 else parts[0], stream.like())
+    first, *rest = (token.get(slot, Zero(size, columns)) for slot, size in space.items())
+    return materialised(first.above(*rest) if rest else first, like)
+
+
+def _softmax(scores: Sequence[Block], patterns: Sequence[Block | None], like: Block) -> tuple[Block, ...]:
+    """The softmax over the allowed keys; zero for a query that has none, where it would be 0 / 0."""
+    allowed = [pattern for pattern in patterns if pattern is not None]
+    if len(allowed) < len(scores):
+        return softmax(scores, patterns, like)
+    idle = like.ones(1, scores[0].columns)
+    for pattern in allowed:
+        idle = idle - pattern.ones(1, pattern.rows) @ pattern
+    idle = idle.relu()
+    defined = [(pattern + pattern.ones(pattern.rows, 1) @ idle).restarted() for pattern in allowed]
+    weights = softmax(scores, defined, like)
+    return tuple(weight.hadamard(pattern) for weight, pattern in zip(weights, allowed, strict=True))
 
 
 def _accumulate(gathered: dict[str, dict[str, Block]], group: str, terms: Mapping[str, Block]) -> None:

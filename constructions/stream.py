@@ -74,6 +74,9 @@ class Stream:
 
     def append(self, group: str, token: Mapping[str, Block], size: Size = 1) -> Stream:
         """The stream with ``size`` more tokens at the end of a group, which is made if the stream has none of it."""
+        for slot in token:
+            if slot not in self.slots:
+                raise ValueError(f"the appended token has a slot {slot!r}, but the stream has {list(self.slots)}")
         held = self.groups.get(group)
         if held is None:
             added = {(slot, group): block for slot, block in token.items()}
@@ -87,14 +90,15 @@ class Stream:
         """Where each group's tokens stand: token i of the group is token ``first + stride * i`` of the prompt.
 
         Raises:
-            ValueError: if alternating groups do not fit: each must be as long as the next, or the last one shorter.
+            ValueError: if alternating groups do not fit: they must be equally long, or the last ones one shorter.
         """
         positions: dict[str, tuple[Size, int]] = {}
         first: Size = 0
         for item in self.order:
             strand = (item,) if isinstance(item, str) else item
             sizes = [self.groups[group] for group in strand]
-            if any(size != sizes[0] and size != sizes[0] - 1 for size in sizes):
+            shorter = [size != sizes[0] for size in sizes]
+            if shorter != sorted(shorter) or any(size not in (sizes[0], sizes[0] - 1) for size in sizes):
                 raise ValueError(f"the groups {strand} cannot alternate: they have {sizes} tokens")
             for place, group in enumerate(strand):
                 positions[group] = (first + place, len(strand))

@@ -1,1 +1,8 @@
-"""Kinds of number, tasks, strategies, metrics and checks."""
+"""Kinds of number, tasks and checks: NumPy, CuPy, SciPy, python-flint and Hypothesis live here."""
+
+from numerics.balls import precision
+from numerics.check import CheckReport, Failure, check
+from numerics.rounding import Rounded
+from numerics.tasks import LinearTask
+
+__all__ = ["CheckReport", "Failure", "LinearTask", "Rounded", "check", "precision"]

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import find, given, settings
+from hypothesis import Phase, find, given, settings
 
 from constructions.construction import forward
 from constructions.gradient_descent import GradientDescent
@@ -43,7 +43,9 @@ INVERTIBLE = Prototype(damping=1, metrics=[0])
 
 def smallest(strategy, condition=lambda drawn: True):
     """What the strategy shrinks to, among what meets the condition."""
-    return find(strategy, condition, settings=settings(database=None, derandomize=True, deadline=None))
+    phases = (Phase.generate, Phase.shrink)
+    held = settings(database=None, derandomize=True, max_examples=300, phases=phases)
+    return find(strategy, condition, settings=held)
 
 
 def prediction(construction, prompt):
