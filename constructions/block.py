@@ -13,9 +13,9 @@ import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from enum import Enum
 from typing import Any, Self, final
 
+from constructions.comparison import Comparison, Verdict
 from constructions.scalars import Scalar, exact, is_one, is_zero
 
 Size = Any
@@ -23,33 +23,6 @@ Size = Any
 
 Entry = Any
 """What a user passes and gets back: a NumPy or CuPy array, nested lists of rationals, a SymPy matrix, ..."""
-
-
-class Verdict(Enum):
-    """What a comparison of two blocks has established.
-
-    EQUAL: equal in exact kinds, enclosures that overlap in balls and floats with a radius. DIFFERENT: certainly so.
-    UNDECIDED: the kind of number cannot tell (different normal forms, or a radius that is not finite).
-    """
-
-    EQUAL = "equal"
-    DIFFERENT = "different"
-    UNDECIDED = "undecided"
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """The outcome of holding one block against another.
-
-    ``gap`` is the largest absolute difference of two entries and ``bound`` the largest that the enclosures allow, where
-    the kind of number has them; ``left`` and ``right`` are the entries that differ most, or the two normal forms.
-    """
-
-    verdict: Verdict
-    gap: Any = None
-    bound: Any = None
-    left: Any = None
-    right: Any = None
 
 
 @dataclass(frozen=True)
@@ -164,6 +137,11 @@ class Block(ABC):
     def batch(self) -> tuple[int, ...]:
         """The batch dimensions in front of (rows, columns)."""
         return ()
+
+    @property
+    def number_format(self) -> str:
+        """The kind of number in full (library, dtype and device of an array): what must agree throughout a run."""
+        return type(self).__name__
 
     def restarted(self) -> Block:
         """The block as fresh exact data: without its radius, where it has one."""

@@ -44,8 +44,8 @@ class DenseHead:
 def dense_head(head: Head, stream: Stream) -> DenseHead:
     """The full matrices of a head, in the kind of number of the stream."""
     like, token = stream.like(), stream.slots
-    keys = _space(stream, (head.key, head.query), as_token=not isinstance(head.score, Kernel))
-    values = _space(stream, (head.value,), head.projection)
+    keys = inner_slots(stream, (head.key, head.query), as_token=not isinstance(head.score, Kernel))
+    values = inner_slots(stream, (head.value,), head.projection)
     if head.projection is None:
         if values != token:
             raise ValueError(
@@ -137,7 +137,7 @@ def _update(part: Sublayer, stream: Stream, H: Block) -> Block:
 def _dense_mlp(part: MLP, stream: Stream) -> tuple[Block, Block, Block, Block]:
     """(W_1, b_1, W_2, b_2), the hidden slots in the order in which W_1, b_1 and W_2 mention them."""
     like, token = stream.like(), stream.slots
-    hidden = _space(stream, (part.inner,), part.outer, part.inner_bias, as_token=False)
+    hidden = inner_slots(stream, (part.inner,), part.outer, part.inner_bias, as_token=False)
     matrices = (
         part.inner.dense(hidden, token, like),
         _dense_column(part.inner_bias, hidden, like),
@@ -153,7 +153,7 @@ def _dense_column(column: Mapping[str, Block] | None, slots: Mapping[str, Size],
     return first.above(*rest)
 
 
-def _space(
+def inner_slots(
     stream: Stream,
     into: tuple[Weight, ...],
     out_of: Weight | None = None,
@@ -212,10 +212,10 @@ def _layers(construction: Construction, prompt: Prompt) -> Iterator[Layer]:
 
 
 def export(construction: Construction, prompt: Prompt, l: int | None = None) -> dict[str, Entry]:
-    """The dense weights by name, as users hold entries: arrays for floats, object arrays of ``flint.fmpq`` for rationals.
+    """The dense weights by name, as users hold entries: arrays of floats, or object arrays of ``flint.fmpq``.
 
-    ``layer_0.attention_0.head_0.W_K`` (with W_Q, W_V, P, mask and the factor, a 1 x 1 matrix), ``layer_0.token_map_1.A``
-    and ``layer_0.mlp_1.W_1`` (with b_1, W_2, b_2): layers, the parts of a layer and heads are counted from 0.
+    ``layer_0.attention_0.head_0.W_K`` (and W_Q, W_V, P, mask and factor, a 1 x 1 matrix), ``layer_0.token_map_1.A`` and
+    ``layer_0.mlp_1.W_1`` (and b_1, W_2, b_2): layers, the parts of a layer and heads are counted from 0.
 
     Args:
         construction: the construction.

@@ -126,9 +126,7 @@ def _matrix(name: str, matrix: Grid | str) -> list[str]:
 
 
 def _widths(grid: Grid) -> list[int]:
-    return [
-        max(len(name), *(len(row[place]) for row in grid.entries), 0) for place, name in enumerate(grid.columns)
-    ]
+    return [max(len(name), *(len(row[place]) for row in grid.entries), 0) for place, name in enumerate(grid.columns)]
 
 
 def _side_by_side(pieces: Sequence[list[str]], width: int) -> Iterator[str]:
@@ -151,14 +149,14 @@ def _width(piece: Sequence[str]) -> int:
 
 
 def as_latex(parts: Iterable[Part]) -> str:
-    r"""The parts below one another, as one display formula; \text, \begin{array} and \begin{bmatrix} are all it needs."""
+    r"""The parts below one another, as one display formula of \text, \textbf, array and bmatrix."""
     lines = []
     for part in parts:
         if isinstance(part, Heading):
-            lines.append(rf"\textbf{{{_words(part.text)}}}" if part.level == 0 else rf"\quad\text{{{_words(part.text)}}}")
+            lines.append(worded(part.text, r"\textbf") if part.level == 0 else rf"\quad{worded(part.text)}")
         elif isinstance(part, Sentence):
-            words = rf"\text{{{_words(part.words)}}}\quad " if part.words else ""
-            lines.append(rf"\quad {words}{part.formula}")
+            both = ([worded(part.words)] if part.words else []) + ([part.formula] if part.formula else [])
+            lines.append(r"\quad " + r"\quad ".join(both))
         elif isinstance(part, Table):
             lines.append(rf"\qquad {_bordered(part.grid)}")
         else:
@@ -192,9 +190,9 @@ _SPECIAL = {
 }
 
 
-def _words(text: str) -> str:
-    r"""The text as the argument of \text; special characters stand outside it, since not every reader escapes them there."""
-    return "".join(rf"}}{_SPECIAL[c]}\text{{" if c in _SPECIAL else c for c in text)
+def worded(text: str, command: str = r"\text") -> str:
+    r"""Words in a LaTeX formula; special characters stand outside of \text, where not every reader takes them."""
+    return f"{command}{{{''.join(f'}}{_SPECIAL[c]}{command}{{' if c in _SPECIAL else c for c in text)}}}"
 
 
 def upright(name: str) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypeVar, final
 
 from constructions.block import Block, Size, Zero
-from constructions.prompt import Prompt, lift
+from constructions.prompt import Prompt, lift, require_same_format
 from constructions.scalars import Scalar, exact
 
 Instance = TypeVar("Instance")
@@ -218,6 +218,7 @@ def _lifted_value(held: Any, name: str, declared: Parameter, kind: type[Block], 
             f"{name} must have shape {shape} for this prompt ({declared.rows} x {declared.columns}), but "
             f"{block.shape} came"
         )
+    require_same_format(block, name, prompt)
     if block.batch:
         raise ValueError(f"{name} has batch dimensions {block.batch}: a weight is one matrix for the whole batch")
     return block

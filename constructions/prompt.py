@@ -44,6 +44,8 @@ class Prompt:
             tuple((name, lift(entry, kind, name)) for name, entry in self.extras),
         )
         lifted._check_shapes()
+        for name, block in (("Y", lifted.Y), ("x_query", lifted.x_query), *lifted.extras):
+            require_same_format(block, name, lifted)
         return lifted
 
     @property
@@ -87,6 +89,19 @@ class Prompt:
             )
         if self.x_query.shape != (d, 1):
             raise ValueError(f"x_query must have shape ({d}, 1) to fit X, but {self.x_query.shape} came")
+
+
+def require_same_format(block: Block, name: str, prompt: Prompt) -> None:
+    """Refuses a block in another library, dtype or device than the prompt's X.
+
+    Raises:
+        TypeError: if they differ.
+    """
+    if block.number_format != prompt.X.number_format:
+        raise TypeError(
+            f"{name} is {block.number_format}, but X is {prompt.X.number_format}: all inputs and weights must be of one "
+            "library, dtype and device; convert them first"
+        )
 
 
 def lift(entry: Entry | Scalar, kind: type[Block], name: str) -> Block:

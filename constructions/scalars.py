@@ -51,9 +51,9 @@ def power_of_two(exponent: Scalar) -> Scalar:
 
 def is_zero(value: Scalar) -> bool:
     """Whether the scalar is known to be zero."""
-    return bool(value == 0)
+    return value.is_zero is True if hasattr(value, "is_zero") else bool(value == 0)
 
 
 def is_one(value: Scalar) -> bool:
     """Whether the scalar is known to be one."""
-    return bool(value == 1)
+    return is_zero(value - 1)

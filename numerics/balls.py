@@ -14,7 +14,8 @@ from typing import Any, Self, final
 import numpy as np
 from flint import arb, arb_mat, ctx, fmpq, fmpz
 
-from constructions.block import Block, Comparison, Entry, Verdict
+from constructions.block import Block, Entry
+from constructions.comparison import Comparison, Verdict
 from constructions.scalars import Scalar
 from numerics.rationals import as_fmpq, matrix_entries
 

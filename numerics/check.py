@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from constructions.block import Block, Comparison, Verdict, compare, kind_of
+from constructions.block import Block, compare, kind_of
+from constructions.comparison import Comparison, Verdict
 from constructions.construction import Claim, Construction, Iterate, claims, forward, iterates
 from constructions.parameters import lifted
 from constructions.prompt import Prompt

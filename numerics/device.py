@@ -38,8 +38,8 @@ def require_device() -> None:
             total = cupy.arange(3).sum().item()
         except Exception as error:  # missing drivers, devices and compilers each raise a class of their own
             raise NoDevice(
-                f"CuPy {cupy.__version__} cannot compute on a CUDA device ({_first_line(error)}): use a machine with an "
-                f"NVIDIA GPU and its driver, and install {EXTRAS}"
+                f"CuPy {cupy.__version__} cannot compute on a CUDA device ({_first_line(error)}): use a machine with "
+                f"an NVIDIA GPU and its driver, and install {EXTRAS}"
             ) from error
     if total != 3:
         raise NoDevice(f"CuPy {cupy.__version__} computes 0 + 1 + 2 = {total} on this device: install {EXTRAS}")

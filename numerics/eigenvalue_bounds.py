@@ -22,9 +22,7 @@ from constructions.scalars import power_of_two
 from numerics.rationals import as_fmpq, as_fraction
 
 
-def largest_eigenvalue_bounds(
-    S: fmpq_mat, weights: Sequence[Fraction] | None = None
-) -> tuple[Fraction, Fraction]:
+def largest_eigenvalue_bounds(S: fmpq_mat, weights: Sequence[Fraction] | None = None) -> tuple[Fraction, Fraction]:
     """(lower, upper) with lower <= lam_max <= upper, for the largest eigenvalue of S v = lam D v.
 
     Args:
@@ -52,7 +50,9 @@ def largest_eigenvalue_bounds(
     largest = max(sum((abs(A[i, j]) for j in range(d)), start=fmpq(0)) for i in range(d))
     smallest = min(2 * B[i, i] - sum((abs(B[i, j]) for j in range(d)), start=fmpq(0)) for i in range(d))
     if smallest <= 0:
-        raise ArithmeticError(f"the eigenvectors of this ({d}, {d}) matrix, computed in float64, are far from orthogonal")
+        raise ArithmeticError(
+            f"the eigenvectors of this ({d}, {d}) matrix, as float64 has them, are far from orthogonal"
+        )
     return as_fraction(lower) * trace, as_fraction(largest / smallest) * trace
 
 

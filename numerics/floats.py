@@ -14,7 +14,8 @@ from typing import Any, Self, TypeVar, final
 import array_api_compat
 import numpy as np
 
-from constructions.block import Block, Comparison, Entry
+from constructions.block import Block, Entry
+from constructions.comparison import Comparison
 from constructions.scalars import Scalar
 
 Result = TypeVar("Result")
@@ -45,6 +46,13 @@ def float_array(entry: Entry) -> Any:
     if not bool(xp.all(xp.isfinite(entry))):
         raise ValueError("every entry must be finite, but NaN or infinity came")
     return entry
+
+
+def array_format(array: Any) -> str:
+    """Library, dtype and device of an array, in words."""
+    library = array_api_compat.array_namespace(array).__name__.removeprefix("array_api_compat.")
+    dtype = str(array.dtype).rpartition(".")[2]
+    return f"{library} {dtype} on {array_api_compat.device(array)}"
 
 
 @final
@@ -96,6 +104,10 @@ class FloatBlock(Block):
     @property
     def batch(self) -> tuple[int, ...]:
         return tuple(self._array.shape[:-2])
+
+    @property
+    def number_format(self) -> str:
+        return array_format(self._array)
 
     @property
     def T(self) -> Self:

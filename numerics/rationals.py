@@ -9,7 +9,8 @@ from typing import Any, Self, final
 import numpy as np
 from flint import fmpq, fmpq_mat, fmpz
 
-from constructions.block import Block, Comparison, Entry, Verdict
+from constructions.block import Block, Entry
+from constructions.comparison import Comparison, Verdict
 from constructions.scalars import Scalar, exact
 
 

@@ -26,10 +26,11 @@ import numpy as np
 from array_api_compat import array_namespace, device, is_array_api_obj
 from flint import arb
 
-from constructions.block import Block, Comparison, Entry, Verdict
+from constructions.block import Block, Entry
+from constructions.comparison import Comparison, Verdict
 from constructions.scalars import Scalar, exact
 from numerics.balls import precision
-from numerics.floats import FloatBlock, float_array, joined
+from numerics.floats import FloatBlock, array_format, float_array, joined
 from numerics.rationals import RationalBlock, as_fmpq, as_fraction
 
 ROUNDOFF = 2.0**-53
@@ -115,6 +116,10 @@ class RoundedBlock(Block):
     @property
     def batch(self) -> tuple[int, ...]:
         return self._floats.batch
+
+    @property
+    def number_format(self) -> str:
+        return f"{array_format(self.value)} with a radius"
 
     @property
     def T(self) -> Self:

@@ -9,11 +9,15 @@ from typing import Any, TypeAlias, final
 
 import numpy as np
 
-from constructions.construction import Construction, streams
+from constructions.block import materialised
+from constructions.comparison import Verdict
+from constructions.construction import Construction, claims, streams
 from constructions.parameters import lifted
 from numerics.check import CheckReport, check
 from numerics.instances import Sizes, exact_parameters, float_parameters, float_prompt, rational_prompt
 from numerics.mutations import Instance, Mutation, mutations, refutation_of
+from numerics.rationals import RationalBlock
+from numerics.rounding import RoundedBlock, contains
 from proofs.evidence import FAILS, HOLDS, NOT_RUN, Evidence, Settings, larger, timed
 from proofs.induction import Proof, SymbolicRun, prove
 from proofs.theorem import Theorem
@@ -201,8 +205,6 @@ def generic_instance(prototype: Construction) -> Draw:
 
 def is_equivalent(prototype: Construction, mutation: Mutation) -> bool:
     """Whether the mutant is proved to do what the original does, at an arbitrary iterate."""
-    from constructions.construction import claims
-
     run = SymbolicRun(prototype)
     made = claims(
         run.construction,
@@ -217,10 +219,6 @@ def is_equivalent(prototype: Construction, mutation: Mutation) -> bool:
 
 def held_against_exact(exact: Instance, moved: Instance) -> str | None:
     """Where a float run leaves its rounding bound around the exact run of the same dyadic inputs; None if nowhere."""
-    from constructions.block import Verdict, materialised
-    from numerics.rationals import RationalBlock
-    from numerics.rounding import RoundedBlock, contains
-
     runs = []
     for (construction, prompt), kind in ((exact, RationalBlock), (moved, RoundedBlock)):
         held = prompt.lifted(kind)

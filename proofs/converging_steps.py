@@ -2,14 +2,14 @@
 
 Symbols: n context tokens, d features; X (d, n); S = X X^T with eigenvalues lam; t = trace S >= lam_max; D = diag S.
 
-    gradient descent    eta = n / t                              error <- error (1 - eta lam / n), a factor in [0, 1)
+    gradient descent    eta = n / t                      the error is multiplied by 1 - eta lam / n, in [0, 1)
+    preconditioned      A = eta n D^-1, eta = 1 / d      likewise, since S <= d D
     GD++                eta_l = (n / t) (9/4)^l, gamma_l = (9/4)^l / (3 t), l = 0, 1, ...
-    preconditioned      A = eta n D^-1, eta = 1 / d              since S <= d D
 
-GD++: f(lam) = lam (1 - gamma lam)^2 grows on [0, 1 / (3 gamma)], so gamma = 1 / (3 t) keeps the order of the eigenvalues,
-and f(t) = 4 t / 9 bounds all of them after the layer. Hence layer l has lam_l <= t_l = t (4/9)^l, and the choice
-eta_l = n / t_l, gamma_l = 1 / (3 t_l) repeats itself: with r_l = lam_l / t_l in (0, 1] the error is multiplied by
-1 - eta_0 t r_l / n, where r <- r (3 - r)^2 / 4 increases to 1. It converges exactly for eta_0 < 2 n / t.
+GD++: f(lam) = lam (1 - gamma lam)^2 grows on [0, 1 / (3 gamma)], so gamma = 1 / (3 t) keeps the order of the
+eigenvalues, and after the layer all are at most f(t) = 4 t / 9. Hence lam_l <= t_l = t (4/9)^l, and eta_l = n / t_l and
+gamma_l = 1 / (3 t_l) repeat the first choice: with r_l = lam_l / t_l the error is multiplied by 1 - (eta_0 t / n) r_l,
+where r <- r (3 - r)^2 / 4 grows to 1 from any r in (0, 1]. So it converges exactly for eta_0 < 2 n / t.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
-from flint import fmpq
+from flint import fmpq_mat
 
 from constructions.construction import Construction
 from constructions.gdpp import GDPlusPlus
@@ -28,16 +29,17 @@ from constructions.parameters import Repeated
 from constructions.preconditioned import PreconditionedDescent
 from constructions.prompt import Prompt
 from numerics.eigenvalue_bounds import largest_eigenvalue_bounds
-from numerics.rationals import as_fmpq, as_fraction
+from numerics.rationals import as_fraction
+from proofs.decimals import decimal_written, fraction_written
 
 LAYERS = 10
 """The default number of layers."""
 
 GDPP_LAYERS = 6
-"""The default number of layers of GD++, where every layer has three times the digits of the one before."""
+"""The default number of layers of GD++, where each layer has three times the digits of the one before."""
 
 MOST_DIGITS = 10**7
-"""The longest exact numbers that a run is let loose on."""
+"""How long the numbers of an exact run of GD++ may become; at that length a run takes hours."""
 
 
 @dataclass(frozen=True)
@@ -45,86 +47,90 @@ class Plan:
     """A construction with its step sizes, and what is to be said of them.
 
     Args:
-        name: of the construction, on the command line.
         construction: with exact parameters.
         in_floats: the same with its matrices in float64.
         notes: how the step sizes were chosen, and whether they converge.
-        if_not_unique: what it converges to where least squares is not unique, as the end of a sentence.
+        limit: what it converges to where least squares is not unique.
     """
 
-    name: str
     construction: Construction
     in_floats: Construction
     notes: tuple[str, ...]
-    if_not_unique: str = "; from W_0 = 0 the algorithm approaches the solution of minimum norm"
+    limit: str = "from W_0 = 0 the algorithm approaches the solution of minimum norm"
 
 
 def gradient_descent_plan(prompt: Prompt, layers: int | None, eta: Fraction | None) -> Plan:
     """Gradient descent with eta = n / t, or with the eta that is given."""
     S, t = _gram(prompt)
-    chosen = eta or prompt.n / t
     lower, upper = largest_eigenvalue_bounds(S)
+    chosen = prompt.n / t if eta is None else eta
+    construction = GradientDescent(step_sizes=Repeated(chosen, layers or LAYERS))
     notes = (
-        f"step size eta = {_origin(eta, 'n / trace(X X^T)')}{written(chosen)} in every layer",
+        f"step size eta = {_origin(eta, 'n / trace(X X^T)')} = {fraction_written(chosen)} in every layer",
         _verdict(chosen, 2 * prompt.n / upper, 2 * prompt.n / lower, "2 n / lambda_max(X X^T)"),
     )
-    construction = GradientDescent(step_sizes=Repeated(chosen, layers or LAYERS))
-    return Plan("gradient_descent", construction, construction, notes)
-
-
-def gdpp_plan(prompt: Prompt, layers: int | None, eta: Fraction | None) -> Plan:
-    """GD++ with steps that grow by 9/4 from layer to layer, from eta_0 = n / t, or from the eta that is given.
-
-    Raises:
-        ValueError: if there are so many layers that the exact run would not end.
-    """
-    _, t = _gram(prompt)
-    depth = layers or GDPP_LAYERS
-    digits = 3**depth * max(t.numerator, t.denominator).bit_length() * 3 // 10
-    if digits > MOST_DIGITS:
-        raise ValueError(
-            f"layers = {depth}: the exact run of gdpp has three times the digits in every layer, about {digits:.0e} at the "
-            f"end, where {MOST_DIGITS:.0e} are allowed; ask for fewer layers"
-        )
-    chosen, limit = eta or prompt.n / t, 2 * prompt.n / t
-    growth = [Fraction(9, 4) ** l for l in range(depth)]
-    gammas = [factor / (3 * t) for factor in growth]
-    notes = (
-        f"step size eta_1 = {_origin(eta, 'n / trace(X X^T)')}{written(chosen)}, times 9/4 in every further layer",
-        f"curvature step gamma_1 = 1 / (3 trace(X X^T)) = {written(gammas[0])}, times 9/4 in every further layer",
-        _verdict(chosen, limit, limit, "2 n / trace(X X^T)"),
-    )
-    construction = GDPlusPlus(step_sizes=[chosen * factor for factor in growth], curvature_steps=gammas)
-    return Plan("gdpp", construction, construction, notes)
+    return Plan(construction, construction, notes)
 
 
 def preconditioned_plan(prompt: Prompt, layers: int | None, eta: Fraction | None) -> Plan:
     """Descent preconditioned by the diagonal of X X^T, with eta = 1 / d, or with the eta that is given.
 
-    A feature that is zero in the whole context counts neither for d nor gets a weight: its entry of A is zero.
+    A feature that is zero in the whole context does not count for d; its entry of A is zero.
     """
     S, _ = _gram(prompt)
     diagonal = [as_fraction(S[i, i]) for i in range(prompt.d)]
     kept = [i for i in range(prompt.d) if diagonal[i]]
-    chosen = eta or Fraction(1, len(kept))
-    A = [[chosen * prompt.n / diagonal[i] if i == j in kept else Fraction(0) for j in range(prompt.d)] for i in range(prompt.d)]
-    inner = type(S)(len(kept), len(kept), [S[i, j] for i in kept for j in kept])
+    inner = fmpq_mat(len(kept), len(kept), [S[i, j] for i in kept for j in kept])
     lower, upper = largest_eigenvalue_bounds(inner, [diagonal[i] for i in kept])
+    chosen = Fraction(1, len(kept)) if eta is None else eta
+    A = [[Fraction(0)] * prompt.d for _ in range(prompt.d)]
+    for i in kept:
+        A[i][i] = chosen * prompt.n / diagonal[i]
     zero = prompt.d - len(kept)
+    counted = f"(d - {zero})" if zero else "d"
     notes = (
         "preconditioner A = eta n diag(X X^T)^-1 in every layer"
-        + (f"; {zero} of the features are zero in the whole context and keep the weight 0" if zero else ""),
-        f"step size eta = {_origin(eta, '1 / d' if not zero else f'1 / {len(kept)}')}{written(chosen)}",
+        + (f"; features that are zero in the whole context ({zero}) keep the weight 0" if zero else ""),
+        f"step size eta = {_origin(eta, f'1 / {counted}')} = {fraction_written(chosen)}",
         _verdict(chosen, 2 / upper, 2 / lower, "2 / lambda_max(diag(X X^T)^-1 X X^T)"),
     )
-    depth = layers or LAYERS
     return Plan(
-        "preconditioned_descent",
-        PreconditionedDescent(preconditioners=Repeated(A, depth)),
-        PreconditionedDescent(preconditioners=Repeated(np.array(A, dtype=np.float64), depth)),
+        PreconditionedDescent(preconditioners=Repeated(A, layers or LAYERS)),
+        PreconditionedDescent(preconditioners=Repeated(np.array(A, dtype=np.float64), layers or LAYERS)),
         notes,
-        "; the algorithm approaches the solution that is smallest in the norm |W diag(X X^T)^(1/2)|, which may be another",
+        "from W_0 = 0 the algorithm approaches the solution that is smallest in the norm |W diag(X X^T)^(1/2)|, which "
+        "may differ from it",
     )
+
+
+def gdpp_plan(prompt: Prompt, layers: int | None, eta: Fraction | None) -> Plan:
+    """GD++ whose steps grow by 9/4 from layer to layer, from eta_0 = n / t, or from the eta that is given.
+
+    Raises:
+        ValueError: for so many layers that the exact run would not end.
+    """
+    _, t = _gram(prompt)
+    depth = layers or GDPP_LAYERS
+    digits, most = max(t.numerator, t.denominator).bit_length() * 3 // 10 + 1, 0
+    while digits * 3 ** (most + 1) <= MOST_DIGITS:
+        most += 1
+    if depth > most:
+        raise ValueError(
+            f"layers = {depth}: each layer of gdpp has three times the digits of the one before, so that its exact run would "
+            f"end with numbers of about {digits} x 3^{depth} digits; ask for at most {most} layers"
+        )
+    chosen = prompt.n / t if eta is None else eta
+    growth = [Fraction(9, 4) ** l for l in range(depth)]
+    construction = GDPlusPlus(
+        step_sizes=[chosen * factor for factor in growth], curvature_steps=[factor / (3 * t) for factor in growth]
+    )
+    notes = (
+        f"step size eta_1 = {_origin(eta, 'n / trace(X X^T)')} = {fraction_written(chosen)}",
+        f"curvature step gamma_1 = 1 / (3 trace(X X^T)) = {fraction_written(1 / (3 * t))}",
+        "both grow by 9/4 from layer to layer, since each layer shrinks the bound trace(X X^T) to 4/9",
+        _verdict(chosen, 2 * prompt.n / t, 2 * prompt.n / t, "2 n / trace(X X^T)"),
+    )
+    return Plan(construction, construction, notes)
 
 
 PLANS: dict[str, Callable[[Prompt, int | None, Fraction | None], Plan]] = {
@@ -132,26 +138,36 @@ PLANS: dict[str, Callable[[Prompt, int | None, Fraction | None], Plan]] = {
     "gdpp": gdpp_plan,
     "preconditioned_descent": preconditioned_plan,
 }
-"""The constructions that run on data, by name: (exact prompt, layers or None, eta or None) -> plan."""
+"""The constructions that run on data, by name: (lifted rational prompt, layers or None, eta or None) -> plan."""
 
 
-def decimal_written(value: Fraction | fmpq, digits: int = 17) -> str:
-    """The number in decimals, correctly rounded to that many significant digits, with a space for a plus.
+def _gram(prompt: Prompt) -> tuple[Any, Fraction]:
+    """(X X^T as a matrix of rationals, its trace).
 
-    Fewer than 17 digits, and numbers far from 1, are written with an exponent.
-
-    >>> decimal_written(Fraction(-2, 3), 4), decimal_written(Fraction(1, 8))
-    ('-6.667e-01', ' 0.125')
+    Raises:
+        ValueError: if X is zero.
     """
-    p, q = (int(value.p), int(value.q)) if isinstance(value, fmpq) else (value.numerator, value.denominator)
-    if p == 0:
-        return " 0"
-    sign, p = " -"[p < 0], abs(p)
-    exponent = (p.bit_length() - q.bit_length()) * 30103 // 100000 + 1
-    while _scaled(p, q, -exponent) == 0:
-        exponent -= 1
-    return sign
+    S = (prompt.X @ prompt.X.T).matrix
+    trace = sum((as_fraction(S[i, i]) for i in range(prompt.d)), start=Fraction(0))
+    if not trace:
+        raise ValueError(
+            "every feature is zero in every row of the context, so that nothing can be learnt; add a feature"
+        )
+    return S, trace
 
 
-def _scaled(p: int, q: int, exponent: int) -> int:
-    return p * 10**exponent // q if exponent >= 0 else p // (q * 10**-exponent)
+def _origin(eta: Fraction | None, formula: str) -> str:
+    return formula if eta is None else "--step-size"
+
+
+def _verdict(eta: Fraction, lower: Fraction, upper: Fraction, formula: str) -> str:
+    """Whether eta converges, where the limit lies between lower and upper."""
+    ends = list(dict.fromkeys(decimal_written(end, 6) for end in (lower, upper)))
+    limit = f"{formula} = {' to '.join(ends)}"
+    if eta < lower:
+        return f"converges: eta is below {limit}"
+    if eta < upper:
+        return f"WARNING: eta lies within rounding of {limit}, below which it converges"
+    return (
+        f"WARNING: eta {'diverges' if eta > upper else 'does not converge'}: it must be below {limit} for this context"
+    )

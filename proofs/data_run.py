@@ -11,53 +11,58 @@ from difflib import get_close_matches
 from fractions import Fraction
 from math import isfinite
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 from flint import fmpq
 
 from constructions.block import Block, materialised
-from constructions.construction import iterates, streams
+from constructions.construction import Construction, iterates, streams
 from constructions.parameters import lifted
 from constructions.prompt import Prompt
 from numerics.baselines import least_squares
 from numerics.floats import FloatBlock
-from numerics.rationals import RationalBlock, as_fmpq, as_fraction
-from numerics.tables import DECIMAL, Table, prompts_from_table, read_table
-from proofs.converging_steps import PLANS, Plan, decimal_written
+from numerics.rationals import RationalBlock, as_fmpq
+from numerics.tables import DECIMAL, prompts_from_table, read_table
+from proofs.converging_steps import PLANS, Plan
+from proofs.decimals import decimal_written, scientific_written
 
 
 @dataclass(frozen=True)
 class DataRun:
-    """A run that is ready to be reported.
+    """A run whose inputs are checked.
 
     Args:
-        path, table: the data.
+        title: what is run on what.
         target: the column that is predicted.
+        features: the names of the features, in the order of the rows of X.
+        rows: how many rows the table has; the queries are the last ones.
         prompts: exact, one per query, all with the same context.
-        plan: the construction with its step sizes, exact and in floats.
-        layers: how many.
-        floats: for each query the transformer's prediction before the first layer and after each, in float64.
-        intercept: whether the first feature is 1 in every row.
+        truths: the target of each query, from the table.
+        plan: the construction with its step sizes.
     """
 
-    path: Path
-    table: Table
+    title: str
     target: str
+    features: tuple[str, ...]
+    rows: int
     prompts: tuple[Prompt, ...]
+    truths: tuple[Fraction, ...]
     plan: Plan
-    layers: int
-    floats: tuple[tuple[float, ...], ...]
-    intercept: bool
 
     @property
-    def features(self) -> tuple[str, ...]:
-        """The names of the features, in the order of the rows of X."""
-        return ("intercept",) * self.intercept + tuple(name for name in self.table.columns if name != self.target)
+    def steps(self) -> int:
+        """How often ``predictions`` calls its ``advance``."""
+        return (int(self.plan.construction.depth) + 1) * (len(self.prompts) + 1)
+
+
+Table: TypeAlias = "Sequence[tuple[float, fmpq]]"
+"""For one query, before the first layer and after each: (the transformer's prediction, that of the algorithm's iterate)."""
 
 
 def prepared(
     construction: str,
-    path: Path,
+    path: str | Path,
     target: str,
     *,
     layers: int | None = None,
@@ -65,7 +70,7 @@ def prepared(
     intercept: bool = True,
     step_size: str | None = None,
 ) -> DataRun:
-    """The run, its inputs checked and its float part done.
+    """The run that a user asks for.
 
     Args:
         construction: one of ``PLANS``; hyphens may stand for underscores.
@@ -78,34 +83,39 @@ def prepared(
 
     Raises:
         OSError: if the file cannot be opened.
-        ValueError: for anything else that is wrong, in one sentence.
+        ValueError: for anything else that is wrong.
     """
     name = construction.replace("-", "_")
     if name not in PLANS:
-        near = get_close_matches(name, PLANS, n=1, cutoff=0.4) or list(PLANS)
-        raise ValueError(
-            f"{construction!r} cannot be run on data: did you mean {' or '.join(near)}? (icl run knows {', '.join(PLANS)})"
-        )
+        near = get_close_matches(name, PLANS, cutoff=0.4) or list(PLANS)
+        raise ValueError(f"there is no construction {construction!r} to run on data; did you mean {' or '.join(near)}?")
     if layers is not None and layers < 1:
         raise ValueError(f"layers = {layers}: at least one layer is required")
     eta = None if step_size is None else exact_number(step_size)
     table = read_table(path)
     prompts = tuple(prompts_from_table(table, target, queries, intercept))
-    plan = PLANS[name](prompts[0].lifted(RationalBlock), layers, eta)
-    try:
-        floats = tuple(float_predictions(plan, prompt) for prompt in prompts)
-    except OverflowError as error:
-        raise ValueError(f"{path}: this run leaves the range of float64; rescale the columns") from error
-    return DataRun(Path(path), table, target, prompts, plan, plan.construction.depth, floats, intercept)
+    column = table.columns.index(target)
+    held = prompts[0].lifted(RationalBlock)
+    plan = PLANS[name](held, layers, eta)
+    return DataRun(
+        title=f"{name} on {Path(path).name}: {_count(int(plan.construction.depth), 'layer')}, n = {held.n} rows in "
+        f"context, d = {_count(held.d, 'feature')}, m = 1 target",
+        target=target,
+        features=("intercept",) * intercept + tuple(each for each in table.columns if each != target),
+        rows=len(table.rows),
+        prompts=prompts,
+        truths=tuple(row[column] for row in table.rows[-queries:]),
+        plan=plan,
+    )
 
 
 def exact_number(text: str) -> Fraction:
-    """The number that a user wrote as a decimal or as a fraction of two decimals.
+    """The positive number that a user wrote as a decimal, or as a fraction of two decimals.
 
     >>> exact_number("1/3"), exact_number("0.1")
     (Fraction(1, 3), Fraction(1, 10))
     """
-    parts = text.strip().split("/")
+    parts = [part.strip() for part in text.split("/")]
     if len(parts) > 2 or not all(DECIMAL.fullmatch(part) for part in parts):
         raise ValueError(f"step size {text!r}: a decimal such as 0.01 or a fraction such as 1/3 is required")
     values = [Fraction(part) for part in parts]
@@ -114,74 +124,72 @@ def exact_number(text: str) -> Fraction:
     return values[0] / values[1] if len(values) == 2 else values[0]
 
 
-def float_predictions(plan: Plan, prompt: Prompt) -> tuple[float, ...]:
-    """The transformer's prediction before the first layer and after each, in float64; it may overflow to inf or NaN."""
-    with np.errstate(all="ignore"):
-        held = prompt.map(lambda rows: np.array([[float(cell) for cell in row] for row in rows])).lifted(FloatBlock)
-        outputs = [plan.in_floats.read_out(stream) for stream in streams(plan.in_floats, held)]
-        return tuple(float(materialised(output, held.X).entry[0, 0]) for output in outputs)
+def predictions(run: DataRun, advance: Callable[[], None] = lambda: None) -> list[Table]:
+    """The predictions for each query; ``advance`` is called after every layer, ``run.steps`` times in all.
 
-
-def exact_predictions(run: DataRun, advance: Callable[[], None] = lambda: None) -> list[list[fmpq]]:
-    """For each query the prediction of the algorithm's iterates: the initial one, and the one after each step.
-
-    The iterates do not depend on the query, so that they are computed once.
+    Raises:
+        OverflowError: if a cell or a weight is beyond the range of float64. The run itself may end in inf or NaN.
     """
+    floats = [list(_float_predictions(run.plan.in_floats, prompt, advance)) for prompt in run.prompts]
+    return [list(zip(*both, strict=True)) for both in zip(floats, _exact_predictions(run, advance), strict=True)]
+
+
+def _float_predictions(construction: Construction, prompt: Prompt, advance: Callable[[], None]) -> Iterator[float]:
+    held = prompt.map(lambda rows: np.array([[float(cell) for cell in row] for row in rows])).lifted(FloatBlock)
+    with np.errstate(all="ignore"):
+        for stream in streams(construction, held):
+            yield float(materialised(construction.read_out(stream), held.X).entry[0, 0])
+            advance()
+
+
+def _exact_predictions(run: DataRun, advance: Callable[[], None]) -> list[list[fmpq]]:
+    """For each query those of the iterates; these do not depend on the query, so they are computed once."""
     prompt = run.prompts[0].lifted(RationalBlock)
     construction = lifted(run.plan.construction, RationalBlock, prompt)
-    columns = [RationalBlock.lift(prompt.x_query) for prompt in run.prompts]
-    made = []
+    queries = [replace(prompt, x_query=RationalBlock.lift(asked.x_query)) for asked in run.prompts]
+    predicted: list[list[fmpq]] = [[] for _ in queries]
     for iterate in iterates(construction, prompt):
-        made.append([_number(construction.predict(iterate, replace(prompt, x_query=x))) for x in columns])
+        for column, query in zip(predicted, queries, strict=True):
+            column.append(_number(construction.predict(iterate, query)))
         advance()
-    return [list(row) for row in zip(*made, strict=True)]
+    return predicted
 
 
-def described_run(run: DataRun, exact: Sequence[Sequence[fmpq]]) -> Iterator[str]:
-    """The report, line by line.
-
-    Args:
-        exact: what ``exact_predictions`` returns.
-    """
+def report(run: DataRun, tables: Sequence[Table]) -> Iterator[str]:
+    """The report, line by line; ``tables`` is what ``predictions`` returns."""
     prompt = run.prompts[0].lifted(RationalBlock)
-    layers = f"{run.layers} layer{'s' if run.layers > 1 else ''}"
-    yield f"{run.plan.name} on {run.path.name}: {layers}, n = {prompt.n} rows in context, d = {prompt.d}, m = 1"
-    yield f"features: {', '.join(run.features)}; target: {run.target}; W_0 = 0"
+    rank, W = prompt.X.matrix.rank(), least_squares(prompt)
+    yield run.title
+    yield f"features: {', '.join(run.features)}; target: {run.target}; start: W_0 = 0"
     yield from run.plan.notes
-    W, rank = least_squares(prompt), prompt.X.matrix.rank()
-    unique = rank == prompt.d
-    label = "ordinary least squares, exact" + ("" if unique else ", of minimum norm")
-    for number, query in enumerate(run.prompts):
-        row = len(run.table.rows) - len(run.prompts) + number
-        yield ""
-        yield f"query {number + 1} of {len(run.prompts)}: row {row + 1} of {len(run.table.rows)}"
-        yield ""
-        yield from _layer_table(run.floats[number], exact[number])
-        best = _number(W @ RationalBlock.lift(query.x_query))
-        known = as_fmpq(run.table.rows[row][run.table.columns.index(run.target)])
+    for number, (query, truth, table) in enumerate(zip(run.prompts, run.truths, tables, strict=True)):
+        row = run.rows - len(run.prompts) + number + 1
+        best, (_, last) = _number(W @ RationalBlock.lift(query.x_query)), table[-1]
         ends = {
-            label: decimal_written(best),
-            f"{run.target} in the table": decimal_written(known),
-            "last iterate minus least squares": decimal_written(exact[number][-1] - best, 3),
+            f"ordinary least squares{'' if rank == prompt.d else ' (minimum norm)'}": decimal_written(best),
+            f"{run.target} in the table": decimal_written(truth),
+            "last iterate - least squares": scientific_written(last - best),
         }
+        yield from ("", f"query {number + 1} of {len(run.prompts)}: row {row} of {run.rows}", "")
+        yield from _layer_table(table)
         yield ""
-        yield from (f"{name:<{max(map(len, ends))}}  {value:>1}" for name, value in ends.items())
+        yield from (f"{name:<{max(map(len, ends))}}  {value}" for name, value in ends.items())
     yield ""
-    yield "The algorithm runs in rationals; its decimals are rounded to 17 digits. The rounding error is the float64 run"
-    yield "minus the exact one, and includes the rounding of cells and weights to float64."
-    if not unique:
-        yield f"The context has rank {rank} < d = {prompt.d}, so that least squares is not unique{run.plan.if_not_unique}."
+    if rank < prompt.d:
+        yield f"Least squares is not unique: X has rank {rank} < d = {prompt.d}; {run.plan.limit}."
+    yield (
+        "The algorithm and least squares are exact, in rationals, printed to 17 digits; the rounding error is the float64 "
+        "run minus the exact one, and includes the rounding of cells and weights to float64."
+    )
 
 
-def _layer_table(floats: Sequence[float], exact: Sequence[fmpq]) -> Iterator[str]:
-    rows = [("layer", " transformer (float64)", " algorithm (exact)", " rounding error")]
-    for layer, (computed, true) in enumerate(zip(floats, exact, strict=True)):
-        error = decimal_written(as_fmpq(computed) - true, 3) if isfinite(computed) else " overflow"
-        rows.append((str(layer), f"{computed: }" if computed else " 0", decimal_written(true), error))
-    widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    for layer, *cells, last in rows:
-        padded = "  ".join(f"{cell:<{width}}" for cell, width in zip(cells, widths[1:], strict=True))
-        yield f"{layer:>{widths[0]}}  {padded}  {last}"
+def _layer_table(table: Table) -> Iterator[str]:
+    rows = [("layer", "transformer (float64)", "algorithm (exact)", "rounding error")]
+    for layer, (computed, true) in enumerate(table):
+        error = scientific_written(as_fmpq(computed) - true) if isfinite(computed) else "overflow"
+        rows.append((str(layer), f"{computed}".removesuffix(".0"), decimal_written(true), error))
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    yield from ("  ".join(f"{cell:>{width}}" for cell, width in zip(row, widths, strict=True)) for row in rows)
 
 
 def _number(block: Block) -> fmpq:
@@ -189,4 +197,5 @@ def _number(block: Block) -> fmpq:
     return block.matrix[0, 0] if isinstance(block, RationalBlock) else fmpq(0)
 
 
-__all__ = ["DataRun", "as_fraction", "described_run", "exact_predictions", "prepared"]
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' if number != 1 else ''}"

@@ -10,7 +10,8 @@ from typing import Any, Self, final
 
 import sympy
 
-from constructions.block import Block, Comparison, Entry, Verdict
+from constructions.block import Block, Entry
+from constructions.comparison import Comparison, Verdict
 from constructions.scalars import Scalar
 
 

@@ -9,7 +9,8 @@ from typing import Any, final
 
 import numpy as np
 
-from constructions.block import Comparison, Verdict, compare
+from constructions.block import compare
+from constructions.comparison import Comparison, Verdict
 from constructions.construction import Construction
 from constructions.parameters import PerLayer, parameters
 from numerics.rationals import RationalBlock

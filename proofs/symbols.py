@@ -11,7 +11,8 @@ from typing import Any, Self, final
 
 import sympy
 
-from constructions.block import Block, Comparison, Entry, Kernel, Size, Verdict
+from constructions.block import Block, Entry, Kernel, Size
+from constructions.comparison import Comparison, Verdict
 from constructions.parameters import Unspecified
 from constructions.scalars import Scalar, exact
 from proofs import word_operations, words
@@ -24,9 +25,26 @@ def size_of(name: str | int | None) -> Size:
     return name if isinstance(name, int) else sympy.Symbol(str(name), integer=True, positive=True)
 
 
+class LayerIndex(sympy.Symbol):
+    """A symbolic layer index. It refuses to be compared with a number.
+
+    A layer that asks ``l == 0`` has two forms, and a proof for a symbol would see only one of them.
+    """
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, int):
+            raise TypeError(
+                f"a proof for every layer cannot decide {self} == {other}: a loop's layer, step and state must have one "
+                "form for every index; make a layer that is different a stage of its own"
+            )
+        return bool(super().__eq__(other))
+
+    __hash__ = sympy.Symbol.__hash__
+
+
 def layer_index(name: str = "l") -> Any:
     """A symbolic layer index."""
-    return sympy.Symbol(name, integer=True, nonnegative=True)
+    return LayerIndex(name, integer=True, nonnegative=True)
 
 
 @final

@@ -23,7 +23,10 @@ ONE = [[1]]
 
 
 def times(A, B):
-    return [[sum((a * b for a, b in zip(row, column, strict=True)), Fraction(0)) for column in zip(*B, strict=True)] for row in A]
+    return [
+        [sum((a * b for a, b in zip(row, column, strict=True)), Fraction(0)) for column in zip(*B, strict=True)]
+        for row in A
+    ]
 
 
 def plus(A, B, factor=1):

@@ -11,7 +11,8 @@ import sympy
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from constructions.block import Verdict, compare, kind_of, softmax
+from constructions.block import compare, kind_of, softmax
+from constructions.comparison import Verdict
 from constructions.construction import forward
 from constructions.gradient_descent import GradientDescent
 from constructions.prompt import Prompt

@@ -1,0 +1,96 @@
+"""Mutations: every single-block change is refuted and located, or proved to change nothing."""
+
+import pytest
+
+from constructions.gdpp import GDPlusPlus
+from constructions.gradient_descent import GradientDescent
+from constructions.layer import MLP, Layer, TokenMap
+from constructions.weights import Weight
+from numerics.mutations import Mutation, mutations
+from proofs.catalogue import catalogue
+from proofs.construction_theorem import ConstructionTheorem, is_equivalent
+from proofs.evidence import Settings
+from proofs.induction import SymbolicRun
+
+THEOREMS = [theorem for theorem in catalogue().values() if isinstance(theorem, ConstructionTheorem)]
+
+
+@pytest.mark.parametrize("theorem", THEOREMS, ids=lambda theorem: theorem.name)
+def test_survivors_are_exactly_the_mutants_proved_equivalent(theorem):
+    outcomes = theorem.mutation_outcomes(Settings(seed=2, instances=6))
+    assert outcomes
+    for outcome in outcomes:
+        assert (outcome.refuted_at is None) == outcome.is_equivalent, str(outcome.mutation)
+        assert (outcome.survivor is None) == (not outcome.is_equivalent)
+
+
+@pytest.mark.parametrize("theorem", THEOREMS, ids=lambda theorem: theorem.name)
+def test_refuted_mutants_are_located_in_a_layer_slot_and_group(theorem):
+    for outcome in theorem.mutation_outcomes(Settings(seed=2, instances=6)):
+        if outcome.refuted_at is not None:
+            assert "layer" in outcome.refuted_at
+            assert "slot" in outcome.refuted_at
+            assert "group" in outcome.refuted_at
+
+
+def test_idle_block_of_the_printed_weights_is_named():
+    """P = (eta / n) I_D has an x block that nothing reads, since the values have no x rows."""
+    theorem = catalogue()["k_linear_layers_take_k_gradient_steps"]
+    survivors = {(str(o.mutation), o.survivor) for o in theorem.mutation_outcomes(Settings()) if o.survivor}
+    assert survivors == {
+        (f"stage 1, sublayer 1, head 1, projection, block x <- x {change}", "idle")
+        for change in ("negated", "doubled", "deleted")
+    }
+
+
+def test_every_block_of_every_weight_is_changed_in_three_ways():
+    run = SymbolicRun(GDPlusPlus(step_sizes=[1], curvature_steps=[1]))
+    found = list(mutations(run.construction, run.prompt))
+    places = {(m.weight, m.block) for m in found}
+    assert places == {
+        ("query", ("x", "x")),
+        ("key", ("x", "x")),
+        ("value", ("x", "x")),
+        ("value", ("y", "y")),
+        ("projection", ("x", "x")),
+        ("projection", ("y", "y")),
+    }
+    assert len(found) == 3 * len(places)
+
+
+def test_mutation_changes_one_block_and_nothing_else():
+    run = SymbolicRun(GradientDescent(step_sizes=[1], W_0=[[1]]))
+    layer = run.construction.layer(0, run.prompt)
+    changed = Mutation(0, 0, 0, "value", ("y", "y"), "negated")(0, layer)
+    before, after = layer.sublayers[0].heads[0], changed.sublayers[0].heads[0]
+    assert after.value["y", "y"] == 1
+    assert after.value["y", "x"] is before.value["y", "x"]
+    assert (after.key, after.query, after.projection, after.mask) == (
+        before.key,
+        before.query,
+        before.projection,
+        before.mask,
+    )
+
+
+def test_deletion_removes_the_block():
+    layer = Layer(TokenMap(Weight({("x", "x"): 1, ("y", "x"): 2})))
+    changed = Mutation(0, 0, None, "weight", ("y", "x"), "deleted")(0, layer)
+    assert dict(changed.sublayers[0].weight) == {("x", "x"): 1}
+
+
+def test_mutation_reaches_the_weights_of_an_mlp():
+    layer = Layer(MLP(Weight({("h", "x"): 1}), Weight({("x", "h"): 1})))
+    changed = Mutation(0, 0, None, "outer", ("x", "h"), "doubled")(0, layer)
+    assert dict(changed.sublayers[0].outer) == {("x", "h"): 2}
+
+
+def test_mutation_of_another_stage_changes_nothing():
+    layer = Layer(TokenMap(Weight({("x", "x"): 1})))
+    assert Mutation(1, 0, None, "weight", ("x", "x"), "deleted")(0, layer) is layer
+
+
+def test_equivalence_is_proved_for_an_idle_block_only():
+    prototype = GradientDescent(step_sizes=[1], W_0=[[1]])
+    assert is_equivalent(prototype, Mutation(0, 0, 0, "projection", ("x", "x"), "deleted"))
+    assert not is_equivalent(prototype, Mutation(0, 0, 0, "projection", ("y", "y"), "deleted"))
