@@ -367,9 +367,9 @@ def kind_of(entry: Entry) -> type[Block]:
         scalar = scalar[0]
     if str(getattr(scalar, "dtype", "")) == "object" and getattr(scalar, "size", 0):
         scalar = scalar.flat[0]
-    cls = type(scalar)
-    known = [_KINDS[base.__name__] for base in cls.__mro__ if base.__name__ in _KINDS]
-    if known and cls is not bool:
+    cls: type = type(scalar)
+    known = [_KINDS[base.__name__] for base in cls.__mro__ if base.__name__ in _KINDS and cls is not bool]
+    if known:
         path = known[0]
     elif cls.__module__.startswith("sympy."):
         sizes = getattr(scalar, "shape", ())

@@ -41,7 +41,7 @@ def described_in_latex(construction: Construction) -> str:
 
 
 def _parts(construction: Construction, style: Style) -> Iterator[Part]:
-    yield Heading(f"{type(construction).__name__}: {first_line(type(construction))}")
+    yield Heading(": ".join(filter(None, [type(construction).__name__, first_line(type(construction))])))
     try:
         parts = list(_Drawing(construction, style).parts())
     except TypeError as error:

@@ -113,7 +113,7 @@ class Notation:
             for part in layer.sublayers:
                 yield from self.sublayer(part)
         else:
-            yield Heading(f"no weights, but a map of streams: {first_line(layer)}", 1)
+            yield Heading(f"a map of streams without weights. {first_line(layer)}".strip(), 1)
 
     def sublayer(self, part: Sublayer) -> Iterator[Part]:
         """The weights of a part of a layer."""
@@ -183,5 +183,7 @@ def _score(head: Head) -> str:
 
 
 def first_line(described: Any) -> str:
-    """The first line of a docstring, or what stands for the object if it has none."""
-    return (inspect.getdoc(described) or repr(described)).partition("\n")[0]
+    """The first line of a docstring; nothing if there is none, or only the signature that a dataclass is given."""
+    name = getattr(described, "__name__", type(described).__name__)
+    line = (inspect.getdoc(described) or "").partition("\n")[0]
+    return "" if line.startswith(f"{name}(") else line

@@ -116,8 +116,8 @@ def gdpp_plan(prompt: Prompt, layers: int | None, eta: Fraction | None) -> Plan:
         most += 1
     if depth > most:
         raise ValueError(
-            f"layers = {depth}: each layer of gdpp has three times the digits of the one before, so that its exact run would "
-            f"end with numbers of about {digits} x 3^{depth} digits; ask for at most {most} layers"
+            f"layers = {depth}: each layer of gdpp has three times the digits of the one before, so that its exact run "
+            f"would end with numbers of about {digits} x 3^{depth} digits; ask for at most {most} layers"
         )
     chosen = prompt.n / t if eta is None else eta
     growth = [Fraction(9, 4) ** l for l in range(depth)]

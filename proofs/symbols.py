@@ -25,7 +25,7 @@ def size_of(name: str | int | None) -> Size:
     return name if isinstance(name, int) else sympy.Symbol(str(name), integer=True, positive=True)
 
 
-class LayerIndex(sympy.Symbol):
+class LayerIndex(sympy.Symbol):  # type: ignore[misc]  # SymPy has no types
     """A symbolic layer index. It refuses to be compared with a number.
 
     A layer that asks ``l == 0`` has two forms, and a proof for a symbol would see only one of them.

@@ -1,6 +1,7 @@
 """Every theorem of the catalogue, each kind of evidence its own test: ``pytest -k gradient_step`` verifies one."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -46,6 +47,14 @@ REQUIRED = {
 
 def test_catalogue_holds_every_theorem_of_the_slice():
     assert set(CATALOGUE) >= REQUIRED
+
+
+def test_readme_lists_exactly_the_theorems_of_the_catalogue():
+    readme = Path(__file__).parent.parent.joinpath("README.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| `(\w+)` \| `([\w/.]+)` \|", readme, flags=re.MULTILINE)
+    assert sorted(name for name, _ in listed) == sorted(CATALOGUE)
+    for name, module in listed:
+        assert Path(__file__).parent.parent.joinpath(module).is_file(), name
 
 
 def test_every_theorem_has_the_four_kinds_of_evidence():
