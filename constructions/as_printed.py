@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from constructions.attention import Head, Mask
 from constructions.block import Block
-from constructions.construction import Index
 from constructions.gdpp import GDPlusPlus
 from constructions.gradient_descent import GradientDescent
 from constructions.layer import Attention, Layer
 from constructions.preconditioned import PreconditionedDescent
 from constructions.prompt import Prompt
 from constructions.scalars import ratio
+from constructions.stages import Index
 from constructions.stream import Stream
 from constructions.unmasked import without_mask
 from constructions.weights import Weight

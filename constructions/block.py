@@ -50,6 +50,9 @@ class Block(ABC):
 
     __slots__ = ()
 
+    __array_ufunc__ = None
+    """NumPy leaves an operation of an array and a block to the block, which refuses it."""
+
     # What every kind of number provides.
 
     @classmethod
@@ -365,7 +368,7 @@ def kind_of(entry: Entry) -> type[Block]:
     scalar = entry
     while isinstance(scalar, (list, tuple)) and scalar:
         scalar = scalar[0]
-    if str(getattr(scalar, "dtype", "")) == "object" and getattr(scalar, "size", 0):
+    if str(getattr(scalar, "dtype", "")) == "object" and getattr(scalar, "size", None):
         scalar = scalar.flat[0]
     cls: type = type(scalar)
     known = [_KINDS[base.__name__] for base in cls.__mro__ if base.__name__ in _KINDS and cls is not bool]

@@ -16,11 +16,12 @@ from dataclasses import dataclass
 
 from constructions.attention import Head, Mask, Score
 from constructions.block import Block, Entry, Kernel, Size, materialised, softmax
-from constructions.construction import Construction, Single
+from constructions.construction import Construction
 from constructions.layer import MLP, Attention, Layer, Sublayer, TokenMap
 from constructions.parameters import lifted
 from constructions.prompt import Prompt
 from constructions.scalars import Scalar
+from constructions.stages import Single
 from constructions.stream import Stream
 from constructions.weights import Weight
 

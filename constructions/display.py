@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from constructions.block import Block, Size, kind_of
-from constructions.construction import Anything, Construction, Iterate, Loop, Single, State
+from constructions.construction import Construction
 from constructions.layout import Heading, Part, Sentence, Style, as_latex, as_text
 from constructions.notation import Notation, first_line
 from constructions.parameters import (
@@ -24,6 +24,7 @@ from constructions.parameters import (
     parameters,
 )
 from constructions.scalars import exact
+from constructions.stages import Anything, Iterate, Loop, Single, State
 from constructions.stream import Stream
 
 MOST_VALUES = 6

@@ -14,11 +14,12 @@ from typing import Any, NamedTuple
 
 from constructions.attention import Head, Mask
 from constructions.block import Block, Size
-from constructions.construction import Construction, Index, State
+from constructions.construction import Construction
 from constructions.layer import Attention, Layer
 from constructions.parameters import depth, matrix, scalar
 from constructions.prompt import Prompt
 from constructions.scalars import Scalar, ratio
+from constructions.stages import Index, State
 from constructions.stream import Stream
 from constructions.weights import Weight
 

@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
 from constructions.block import Block
-from constructions.construction import Index, Relation, State
 from constructions.gdpp import GDPlusPlus, PreconditionedIterate
 from constructions.prompt import Prompt
 from constructions.scalars import ratio
+from constructions.stages import Index, Relation, State
 
 
 class SpectralIterate(NamedTuple):

@@ -8,11 +8,11 @@ from typing import Any
 
 from constructions.attention import Head, Mask, is_unscaled
 from constructions.block import Block, Kernel, Size, Zero
-from constructions.construction import ANYTHING, Anything, Relation
 from constructions.dense import inner_slots
 from constructions.layer import MLP, Attention, Layer, Sublayer, TokenMap
 from constructions.layout import Grid, Heading, Matrices, Part, Sentence, Style, Table, worded
 from constructions.scalars import Scalar
+from constructions.stages import ANYTHING, Anything, Relation
 from constructions.stream import Stream
 from constructions.weights import Weight
 

@@ -18,12 +18,13 @@ from typing import Any
 
 from constructions.attention import Head, Mask
 from constructions.block import Block, Size
-from constructions.construction import Construction, Index, State
+from constructions.construction import Construction
 from constructions.gdpp import PreconditionedIterate
 from constructions.layer import Attention, Layer
 from constructions.parameters import depth, matrix
 from constructions.prompt import Prompt
 from constructions.scalars import ratio
+from constructions.stages import Index, State
 from constructions.stream import Stream
 from constructions.weights import Weight
 

@@ -99,8 +99,8 @@ def require_same_format(block: Block, name: str, prompt: Prompt) -> None:
     """
     if block.number_format != prompt.X.number_format:
         raise TypeError(
-            f"{name} is {block.number_format}, but X is {prompt.X.number_format}: all inputs and weights must be of one "
-            "library, dtype and device; convert them first"
+            f"{name} is {block.number_format}, but X is {prompt.X.number_format}: all inputs and weights must be of "
+            "one library, dtype and device; convert them first"
         )
 
 

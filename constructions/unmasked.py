@@ -16,11 +16,11 @@ from dataclasses import dataclass, replace
 
 from constructions.attention import EVERY_TOKEN
 from constructions.block import Block, Zero
-from constructions.construction import Index, Single, Stage
 from constructions.gradient_descent import GradientDescent
 from constructions.layer import Attention, Layer
 from constructions.prompt import Prompt
 from constructions.scalars import ratio
+from constructions.stages import Index, Single, Stage
 
 
 def without_mask(layer: Layer) -> Layer:

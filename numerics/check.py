@@ -12,10 +12,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from constructions.block import Block, compare, kind_of
+from constructions.claims import Claim, claims
 from constructions.comparison import Comparison, Verdict
-from constructions.construction import Claim, Construction, Iterate, claims, forward, iterates
+from constructions.construction import Construction, forward, iterates
 from constructions.parameters import lifted
 from constructions.prompt import Prompt
+from constructions.stages import Iterate
 
 
 class NotAnInstance(ValueError):

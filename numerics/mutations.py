@@ -11,11 +11,12 @@ from typing import Any, TypeAlias
 
 from constructions.attention import Head
 from constructions.block import Block
-from constructions.construction import Construction, Iterate, Single, Stage
+from constructions.construction import Construction
 from constructions.layer import MLP, Attention, Layer, Sublayer, TokenMap
 from constructions.parameters import lifted
 from constructions.prompt import Prompt
 from constructions.scalars import Scalar
+from constructions.stages import Iterate, Single, Stage
 from constructions.weights import Weight
 from numerics.check import Failure, check, deciding_kind, restarted
 from numerics.instances import arbitrary_like

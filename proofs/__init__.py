@@ -2,7 +2,8 @@
 
 from proofs.catalogue import catalogue, theorem_named
 from proofs.evidence import Evidence, Settings
-from proofs.induction import Proof, prove
+from proofs.induction import prove
+from proofs.proof import Proof
 from proofs.theorem import Theorem, Verification, verify
 
 __all__ = [

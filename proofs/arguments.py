@@ -45,7 +45,7 @@ def parser(version: str) -> Parser:
 
     about = (
         "A transformer with constructed weights predicts the last rows of a table in-context, from all the rows above. "
-        "Its prediction after each layer, in float64, is printed beside the algorithm's exact iterate and least squares."
+        "Its prediction after each layer, in float64, stands beside the algorithm's exact iterate and least squares."
     )
     run = commands.add_parser("run", help="predict the last rows of a CSV file in-context", description=about)
     run.add_argument("construction", metavar="CONSTRUCTION", help="gradient_descent, gdpp or preconditioned_descent")

@@ -6,6 +6,7 @@ Exit codes: 0 verified, 1 refuted or not verified, 2 bad usage or input, which i
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 import time
@@ -13,11 +14,11 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
-from proofs import reports
+from numerics.device import NoDevice, device_name
+from proofs import data_run, presentation, reports
 from proofs.arguments import BadInput, parser
+from proofs.catalogue import catalogue
 from proofs.evidence import Settings
-
-# The catalogue and the kinds of number are imported by the commands that need them, so that --help need not wait.
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -26,6 +27,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: the arguments, without the program's name; by default those of the process.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # The proofs have signs that an ASCII output does not; it shows question marks, and no traceback.
+        sys.stdout.reconfigure(errors="replace")
     try:
         version = reports.version("icl-theory") or "(not installed)"
         arguments = parser(f"icl-theory {version}").parse_args(argv)
@@ -33,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = commands[arguments.command](arguments)
         sys.stdout.flush()
         return code
-    except BadInput as error:
+    except (BadInput, NoDevice) as error:
         print(f"icl: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     except BrokenPipeError:
@@ -46,17 +50,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _list(_: argparse.Namespace) -> int:
-    from proofs.catalogue import catalogue
-
     for line in reports.listed(catalogue().values()):
         print(line)
     return 0
 
 
 def _show(arguments: argparse.Namespace) -> int:
-    from proofs import presentation
-    from proofs.catalogue import catalogue
-
     theorems = catalogue()
     constructions = presentation.constructions_by_name(theorems.values())
     name = arguments.name if arguments.name in theorems else arguments.name.replace("-", "_")
@@ -77,8 +76,6 @@ def _show(arguments: argparse.Namespace) -> int:
 
 
 def _verify(arguments: argparse.Namespace) -> int:
-    from proofs.catalogue import catalogue
-
     theorems = catalogue()
     for name in arguments.names:
         if name not in theorems:
@@ -90,7 +87,7 @@ def _verify(arguments: argparse.Namespace) -> int:
         settings = Settings(arguments.seed, arguments.instances, arguments.device)
     except ValueError as error:
         raise BadInput(str(error)) from error
-    device = _required_device() if settings.device == "cuda" else settings.device
+    device = f"cuda: {device_name()}" if settings.device == "cuda" else settings.device
     if arguments.json is not None:
         _require_writable(arguments.json)
     start = time.perf_counter()
@@ -107,21 +104,8 @@ def _verify(arguments: argparse.Namespace) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from proofs import data_run
-
     try:
-        run = data_run.prepared(
-            arguments.construction,
-            arguments.data,
-            arguments.target,
-            layers=arguments.layers,
-            queries=arguments.queries,
-            intercept=arguments.intercept,
-            step_size=arguments.step_size,
-        )
-    except (OSError, ValueError) as error:
-        raise BadInput(str(error)) from error
-    try:
+        run = _prepared(arguments)
         with reports.progress_bar() as bar:
             task = bar.add_task(arguments.construction, total=run.steps)
             tables = data_run.predictions(run, lambda: bar.advance(task))
@@ -133,13 +117,18 @@ def _run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _required_device() -> str:
-    """What a report calls the CUDA device."""
-    from numerics.device import NoDevice, device_name
-
+def _prepared(arguments: argparse.Namespace) -> data_run.DataRun:
     try:
-        return f"cuda: {device_name()}"
-    except NoDevice as error:
+        return data_run.prepared(
+            arguments.construction,
+            arguments.data,
+            arguments.target,
+            layers=arguments.layers,
+            queries=arguments.queries,
+            intercept=arguments.intercept,
+            step_size=arguments.step_size,
+        )
+    except (OSError, ValueError) as error:
         raise BadInput(str(error)) from error
 
 

@@ -10,8 +10,9 @@ from typing import Any, TypeAlias, final
 import numpy as np
 
 from constructions.block import materialised
+from constructions.claims import claims
 from constructions.comparison import Verdict
-from constructions.construction import Construction, claims, streams
+from constructions.construction import Construction, streams
 from constructions.parameters import lifted
 from numerics.check import CheckReport, check
 from numerics.instances import Sizes, exact_parameters, float_parameters, float_prompt, rational_prompt
@@ -19,7 +20,8 @@ from numerics.mutations import Instance, Mutation, mutations, refutation_of
 from numerics.rationals import RationalBlock
 from numerics.rounding import RoundedBlock, contains
 from proofs.evidence import FAILS, HOLDS, NOT_RUN, Evidence, Settings, larger, timed
-from proofs.induction import Proof, SymbolicRun, prove
+from proofs.induction import SymbolicRun, prove
+from proofs.proof import Proof
 from proofs.theorem import Theorem
 
 Draw: TypeAlias = Callable[[np.random.Generator, Sizes, int, Any], Instance]

@@ -66,7 +66,7 @@ def gradient_descent_plan(prompt: Prompt, layers: int | None, eta: Fraction | No
     chosen = prompt.n / t if eta is None else eta
     construction = GradientDescent(step_sizes=Repeated(chosen, layers or LAYERS))
     notes = (
-        f"step size eta = {_origin(eta, 'n / trace(X X^T)')} = {fraction_written(chosen)} in every layer",
+        f"step size {_written('eta', eta, 'n / trace(X X^T)', chosen)}, in every layer",
         _verdict(chosen, 2 * prompt.n / upper, 2 * prompt.n / lower, "2 n / lambda_max(X X^T)"),
     )
     return Plan(construction, construction, notes)
@@ -91,7 +91,7 @@ def preconditioned_plan(prompt: Prompt, layers: int | None, eta: Fraction | None
     notes = (
         "preconditioner A = eta n diag(X X^T)^-1 in every layer"
         + (f"; features that are zero in the whole context ({zero}) keep the weight 0" if zero else ""),
-        f"step size eta = {_origin(eta, f'1 / {counted}')} = {fraction_written(chosen)}",
+        f"step size {_written('eta', eta, f'1 / {counted}', chosen)}",
         _verdict(chosen, 2 / upper, 2 / lower, "2 / lambda_max(diag(X X^T)^-1 X X^T)"),
     )
     return Plan(
@@ -125,7 +125,7 @@ def gdpp_plan(prompt: Prompt, layers: int | None, eta: Fraction | None) -> Plan:
         step_sizes=[chosen * factor for factor in growth], curvature_steps=[factor / (3 * t) for factor in growth]
     )
     notes = (
-        f"step size eta_1 = {_origin(eta, 'n / trace(X X^T)')} = {fraction_written(chosen)}",
+        f"step size {_written('eta_1', eta, 'n / trace(X X^T)', chosen)}",
         f"curvature step gamma_1 = 1 / (3 trace(X X^T)) = {fraction_written(1 / (3 * t))}",
         "both grow by 9/4 from layer to layer, since each layer shrinks the bound trace(X X^T) to 4/9",
         _verdict(chosen, 2 * prompt.n / t, 2 * prompt.n / t, "2 n / trace(X X^T)"),
@@ -150,24 +150,24 @@ def _gram(prompt: Prompt) -> tuple[Any, Fraction]:
     S = (prompt.X @ prompt.X.T).matrix
     trace = sum((as_fraction(S[i, i]) for i in range(prompt.d)), start=Fraction(0))
     if not trace:
-        raise ValueError(
-            "every feature is zero in every row of the context, so that nothing can be learnt; add a feature"
-        )
+        raise ValueError("every feature is zero in the whole context, so that nothing can be learnt; add a feature")
     return S, trace
 
 
-def _origin(eta: Fraction | None, formula: str) -> str:
-    return formula if eta is None else "--step-size"
+def _written(symbol: str, asked: Fraction | None, formula: str, chosen: Fraction) -> str:
+    """The step size, and where it comes from."""
+    number = fraction_written(chosen)
+    return f"{symbol} = {formula} = {number}" if asked is None else f"{symbol} = {number}, as asked for"
 
 
 def _verdict(eta: Fraction, lower: Fraction, upper: Fraction, formula: str) -> str:
     """Whether eta converges, where the limit lies between lower and upper."""
-    ends = list(dict.fromkeys(decimal_written(end, 6) for end in (lower, upper)))
-    limit = f"{formula} = {' to '.join(ends)}"
+    digits = decimal_written(lower, 6, down=True)
+    limit = f"{formula} = {digits}{'' if Fraction(digits) == upper else '...'}"
     if eta < lower:
         return f"converges: eta is below {limit}"
-    if eta < upper:
-        return f"WARNING: eta lies within rounding of {limit}, below which it converges"
-    return (
-        f"WARNING: eta {'diverges' if eta > upper else 'does not converge'}: it must be below {limit} for this context"
-    )
+    if eta > upper:
+        return f"WARNING: eta diverges: it must be below {limit} for this context"
+    if lower == upper:
+        return f"WARNING: eta does not converge: it must be below {limit} for this context"
+    return f"WARNING: eta is within rounding of {limit}, below which it converges"

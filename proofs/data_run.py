@@ -57,7 +57,7 @@ class DataRun:
 
 
 Table: TypeAlias = "Sequence[tuple[float, fmpq]]"
-"""For one query, before the first layer and after each: (the transformer's prediction, that of the algorithm's iterate)."""
+"""For one query, before the first layer and after each: (the transformer's prediction, the algorithm's)."""
 
 
 def prepared(
@@ -97,9 +97,9 @@ def prepared(
     column = table.columns.index(target)
     held = prompts[0].lifted(RationalBlock)
     plan = PLANS[name](held, layers, eta)
+    depth = int(plan.construction.depth)
     return DataRun(
-        title=f"{name} on {Path(path).name}: {_count(int(plan.construction.depth), 'layer')}, n = {held.n} rows in "
-        f"context, d = {_count(held.d, 'feature')}, m = 1 target",
+        title=f"{name} on {Path(path).name}: {depth} layer{'s' * (depth > 1)}, n = {held.n} rows in context, d = {held.d}, m = 1",
         target=target,
         features=("intercept",) * intercept + tuple(each for each in table.columns if each != target),
         rows=len(table.rows),
@@ -130,16 +130,18 @@ def predictions(run: DataRun, advance: Callable[[], None] = lambda: None) -> lis
     Raises:
         OverflowError: if a cell or a weight is beyond the range of float64. The run itself may end in inf or NaN.
     """
-    floats = [list(_float_predictions(run.plan.in_floats, prompt, advance)) for prompt in run.prompts]
+    floats = [_float_predictions(run.plan.in_floats, prompt, advance) for prompt in run.prompts]
     return [list(zip(*both, strict=True)) for both in zip(floats, _exact_predictions(run, advance), strict=True)]
 
 
-def _float_predictions(construction: Construction, prompt: Prompt, advance: Callable[[], None]) -> Iterator[float]:
+def _float_predictions(construction: Construction, prompt: Prompt, advance: Callable[[], None]) -> list[float]:
     held = prompt.map(lambda rows: np.array([[float(cell) for cell in row] for row in rows])).lifted(FloatBlock)
+    predicted = []
     with np.errstate(all="ignore"):
         for stream in streams(construction, held):
-            yield float(materialised(construction.read_out(stream), held.X).entry[0, 0])
+            predicted.append(float(materialised(construction.read_out(stream), held.X).entry[0, 0]))
             advance()
+    return predicted
 
 
 def _exact_predictions(run: DataRun, advance: Callable[[], None]) -> list[list[fmpq]]:
@@ -178,8 +180,8 @@ def report(run: DataRun, tables: Sequence[Table]) -> Iterator[str]:
     if rank < prompt.d:
         yield f"Least squares is not unique: X has rank {rank} < d = {prompt.d}; {run.plan.limit}."
     yield (
-        "The algorithm and least squares are exact, in rationals, printed to 17 digits; the rounding error is the float64 "
-        "run minus the exact one, and includes the rounding of cells and weights to float64."
+        "The algorithm and least squares are exact, in rationals, printed to 17 digits; the rounding error is the "
+        "float64 run minus the exact one, and includes the rounding of cells and weights to float64."
     )
 
 
@@ -195,7 +197,3 @@ def _layer_table(table: Table) -> Iterator[str]:
 def _number(block: Block) -> fmpq:
     """The only entry of a (1, 1) block."""
     return block.matrix[0, 0] if isinstance(block, RationalBlock) else fmpq(0)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'s' if number != 1 else ''}"

@@ -10,13 +10,18 @@ SHORT = 132
 """Fractions of up to that many bits (40 digits) are printed as they are."""
 
 
-def decimal_written(value: Fraction | fmpq, digits: int = 17) -> str:
-    """The number in decimals, rounded to so many significant digits, half to even; zeros at the end are left out.
+def decimal_written(value: Fraction | fmpq, digits: int = 17, *, down: bool = False) -> str:
+    """The number in decimals, to so many significant digits; zeros at the end are left out.
+
+    Args:
+        value: any rational.
+        digits: significant digits, >= 1.
+        down: whether to round towards zero; by default to the nearest, half to even.
 
     >>> decimal_written(Fraction(-2, 3), 4), decimal_written(Fraction(1, 8)), decimal_written(Fraction(10**30, 7), 6)
     ('-0.6667', '0.125', '1.42857e+29')
     """
-    sign, mantissa, exponent = _rounded(value, digits)
+    sign, mantissa, exponent = _rounded(value, digits, down)
     if not mantissa:
         return "0"
     kept = str(mantissa).rstrip("0")
@@ -51,7 +56,7 @@ def fraction_written(value: Fraction) -> str:
     return str(value) if value.denominator == 1 else f"{value} ({decimal_written(value, 6)})"
 
 
-def _rounded(value: Fraction | fmpq, digits: int) -> tuple[str, int, int]:
+def _rounded(value: Fraction | fmpq, digits: int, down: bool = False) -> tuple[str, int, int]:
     """(sign, mantissa, exponent): a mantissa of so many digits, its first one worth 10^exponent; all zero for zero."""
     p, q = (int(value.p), int(value.q)) if isinstance(value, fmpq) else (value.numerator, value.denominator)
     if p == 0:
@@ -65,5 +70,6 @@ def _rounded(value: Fraction | fmpq, digits: int) -> tuple[str, int, int]:
             break
         exponent -= 1
     whole = q * 10 ** max(-shift, 0)
-    mantissa += 2 * rest > whole or (2 * rest == whole and mantissa % 2 == 1)
+    if not down:
+        mantissa += 2 * rest > whole or (2 * rest == whole and mantissa % 2 == 1)
     return (sign, mantissa // 10, exponent + 1) if mantissa == 10**digits else (sign, mantissa, exponent)

@@ -8,77 +8,20 @@ state of an arbitrary iterate to the state of the next (step), and that the read
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from constructions.block import Block, Size, Zero
-from constructions.construction import Claim, Construction, Iterate, Relation, claims
+from constructions.claims import Claim, claims
+from constructions.construction import Construction
 from constructions.parameters import generic, generic_prompt, lifted, parameters
 from constructions.prompt import Prompt
+from constructions.stages import Iterate, Relation
 from proofs import words
-from proofs.formula import Formula, sum_written
+from proofs.formula import sum_written
+from proofs.proof import Assumption, Identity, Proof
 from proofs.rewriting import Rule, reduced, rule
 from proofs.symbols import SymbolBlock, layer_index
 from proofs.words import Sum
-
-
-@dataclass(frozen=True)
-class Identity:
-    """One identity of a proof: its two sides as written, and their normal forms."""
-
-    claim: Claim
-    left: Sum
-    right: Sum
-
-    @property
-    def is_proved(self) -> bool:
-        """Whether the two normal forms are equal."""
-        return self.left == self.right
-
-
-@dataclass(frozen=True)
-class Assumption:
-    """What an identity may use: a hypothesis of the theorem, or a relation of the arbitrary iterate."""
-
-    name: str
-    left: str
-    right: str
-
-
-@dataclass(frozen=True)
-class Proof:
-    """A proof by induction over the layers, or an attempt at one.
-
-    ``holds`` says that every identity was proved. An identity whose normal forms differ is undecided, not refuted.
-    """
-
-    construction: Construction
-    free: tuple[str, ...]
-    assumptions: tuple[Assumption, ...]
-    identities: tuple[Identity, ...]
-
-    @property
-    def holds(self) -> bool:
-        return bool(self.identities) and all(identity.is_proved for identity in self.identities)
-
-    @property
-    def undecided(self) -> tuple[Identity, ...]:
-        """The identities that were not proved."""
-        return tuple(identity for identity in self.identities if not identity.is_proved)
-
-    def __str__(self) -> str:
-        from proofs.printing import proof_as_text
-
-        return proof_as_text(self)
-
-    def latex(self) -> str:
-        """The proof as LaTeX."""
-        from proofs.printing import proof_as_latex
-
-        return proof_as_latex(self)
-
-    def _repr_latex_(self) -> str:
-        return self.latex()
 
 
 class SymbolicRun:
@@ -161,11 +104,6 @@ def normal_form(block: Block) -> Sum:
         return words.zero(*block.shape)
     assert isinstance(block, SymbolBlock), f"a {type(block).__name__} has no normal form"
     return block.normal_form
-
-
-def formula_of(block: Block) -> Formula:
-    """The formula of a symbolic block as it was written."""
-    return block.formula if isinstance(block, SymbolBlock) else Formula("letter", label=("0", None))
 
 
 def _rule(relation: Relation) -> Rule:

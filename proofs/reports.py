@@ -38,7 +38,7 @@ def listed(theorems: Iterable[Theorem]) -> Iterator[str]:
             yield from folded(f"reference: {theorem.reference}", 4)
         if held:
             yield ""
-    yield f"{len(theorems)} theorems; icl show NAME prints one, icl verify NAME verifies it"
+    yield from folded(f"{_theorems(len(theorems))}; icl show NAME prints one, icl verify NAME verifies it", 0)
 
 
 def verifications(theorems: Sequence[Theorem], settings: Settings) -> Iterator[Verification]:
@@ -162,7 +162,7 @@ def folded(text: str, indent: int) -> Iterator[str]:
         subsequent_indent=" " * (indent + 2),
         break_long_words=False,
         break_on_hyphens=False,
-    )
+    ) or [""]
 
 
 def progress_bar() -> Progress:

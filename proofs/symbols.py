@@ -34,8 +34,8 @@ class LayerIndex(sympy.Symbol):  # type: ignore[misc]  # SymPy has no types
     def __eq__(self, other: object) -> bool:
         if isinstance(other, int):
             raise TypeError(
-                f"a proof for every layer cannot decide {self} == {other}: a loop's layer, step and state must have one "
-                "form for every index; make a layer that is different a stage of its own"
+                f"a proof for every layer cannot decide {self} == {other}: a loop's layer, step and state must have "
+                "one form for every index; make a layer that is different a stage of its own"
             )
         return bool(super().__eq__(other))
 

@@ -6,13 +6,13 @@ import pytest
 
 from constructions.as_printed import PositiveQueryStart, UnmaskedFromZero, UntransposedPreconditioner
 from constructions.attention import Head
-from constructions.construction import ANYTHING, Loop, Single
 from constructions.gdpp import GDPlusPlus
 from constructions.gdpp_spectrum import GDPlusPlusSpectrum
 from constructions.gradient_descent import GradientDescent
 from constructions.layer import Attention, Layer
 from constructions.parameters import Repeated
 from constructions.scalars import ratio
+from constructions.stages import ANYTHING, Loop, Single
 from constructions.weights import Weight
 from proofs.induction import prove
 

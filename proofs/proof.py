@@ -1,15 +1,81 @@
-"""Proofs in print: the statement, what is left free, and each identity with its two sides and their normal form."""
+"""Proofs: what an induction has established, and how it is printed.
+
+A printed proof gives the statement, what is left free, and each identity with its two sides and their normal form.
+"""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
-from proofs.formula import name_of, sum_written
+from constructions.block import Block
+from constructions.claims import Claim
+from constructions.construction import Construction
+from proofs.formula import Formula, name_of, sum_written
+from proofs.symbols import SymbolBlock
+from proofs.words import Sum
 
-if TYPE_CHECKING:
-    from proofs.induction import Identity, Proof
+
+@dataclass(frozen=True)
+class Identity:
+    """One identity of a proof: its two sides as written, and their normal forms."""
+
+    claim: Claim
+    left: Sum
+    right: Sum
+
+    @property
+    def is_proved(self) -> bool:
+        """Whether the two normal forms are equal."""
+        return self.left == self.right
+
+
+@dataclass(frozen=True)
+class Assumption:
+    """What an identity may use: a hypothesis of the theorem, or a relation of the arbitrary iterate."""
+
+    name: str
+    left: str
+    right: str
+
+
+@dataclass(frozen=True)
+class Proof:
+    """A proof by induction over the layers, or an attempt at one.
+
+    ``holds`` says that every identity was proved. An identity whose normal forms differ is undecided, not refuted.
+    """
+
+    construction: Construction
+    free: tuple[str, ...]
+    assumptions: tuple[Assumption, ...]
+    identities: tuple[Identity, ...]
+
+    @property
+    def holds(self) -> bool:
+        return bool(self.identities) and all(identity.is_proved for identity in self.identities)
+
+    @property
+    def undecided(self) -> tuple[Identity, ...]:
+        """The identities that were not proved."""
+        return tuple(identity for identity in self.identities if not identity.is_proved)
+
+    def __str__(self) -> str:
+        return proof_as_text(self)
+
+    def latex(self) -> str:
+        """The proof as LaTeX."""
+        return proof_as_latex(self)
+
+    def _repr_latex_(self) -> str:
+        return self.latex()
+
+
+def formula_of(block: Block) -> Formula:
+    """The formula of a symbolic block as it was written."""
+    return block.formula if isinstance(block, SymbolBlock) else Formula("letter", label=("0", None))
+
 
 _HEADINGS = {
     "base": "Base: the embedding is the state of the initial iterate",
@@ -50,8 +116,6 @@ def _header(proof: Proof) -> Iterator[str]:
 
 
 def _identity_lines(identity: Identity) -> Iterator[str]:
-    from proofs.induction import formula_of
-
     yield f"  {identity.claim.text}"
     yield f"    left    {formula_of(identity.claim.left).written()}"
     yield f"    right   {formula_of(identity.claim.right).written()}"
@@ -73,8 +137,6 @@ def proof_as_latex(proof: Proof) -> str:
 
 
 def _identity_latex(identity: Identity) -> Iterator[str]:
-    from proofs.induction import formula_of
-
     left, right = (formula_of(side).written("latex") for side in (identity.claim.left, identity.claim.right))
     sign = "=" if identity.is_proved else r"\overset{?}{=}"
     where = identity.claim.text.replace("_", r"\_")

@@ -1,0 +1,1 @@
+"""Measurements of speed: what the project promises, held against PyTorch, against growth and against the clock."""

@@ -1,0 +1,148 @@
+"""Claims: every identity that makes a construction what it says it is, in whatever kind of number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from constructions.block import Block, Size
+from constructions.construction import Construction
+from constructions.prompt import Prompt
+from constructions.stages import Anything, Index, Iterate, Single, State
+from constructions.stream import Stream
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One identity: two blocks that a construction claims to be equal."""
+
+    kind: str
+    """``"base"``, ``"step"``, ``"read-out"``, ``"relation"`` or ``"hypothesis"``."""
+    layer: Index
+    """The layer it is about, counted from 1; None if it is about none."""
+    slot: str | None
+    group: str | None
+    left: Block
+    right: Block
+    text: str
+    """What it says, in words."""
+
+    @property
+    def place(self) -> str:
+        """Where in the network it is, for messages."""
+        layer = "" if self.layer is None else f"layer {self.layer}, "
+        slot = "" if self.slot is None else f"slot {self.slot!r} of group {self.group!r}, "
+        return f"{layer}{slot}{self.kind}"
+
+
+def claims(
+    construction: Construction,
+    prompt: Prompt,
+    *,
+    indices: Callable[[Size], Iterable[Index]] = range,
+    arbitrary: Callable[[Iterate], Iterate] = lambda iterate: iterate,
+    anything: Callable[[Size, Size], Block] | None = None,
+    change: Callable[[int, Callable[[Stream], Stream]], Callable[[Stream], Stream]] = lambda stage, layer: layer,
+) -> Iterator[Claim]:
+    """Every identity that makes the construction's claim, for a lifted construction and prompt.
+
+    Args:
+        indices: the layer indices at which the step of a loop is claimed, from its length: ``range`` for numbers, one
+            symbol for a proof.
+        arbitrary: from the iterate reached to the one at which the next step is claimed: itself along a run, fresh
+            letters in a proof, random blocks for mutants.
+        anything: a block for a slot of which the state claims nothing.
+        change: from (number of the stage, layer) to the layer that is run in its place, for mutants.
+    """
+    iterate = construction.initial(prompt)
+    stream = construction.embed(prompt)
+    for relation in construction.hypotheses(prompt):
+        yield Claim("hypothesis", None, None, None, relation.left, relation.right, relation.name)
+    yield from _relation_claims(construction, iterate, prompt, 0, "of the initial iterate")
+    done: Index = 0
+    for number, stage in enumerate(construction.stages(prompt)):
+        if isinstance(stage, Single):
+            if stage.step is not None:
+                iterate = stage.step(iterate)
+            claimed = _claimed(stage.state(iterate), stream)
+            result = change(number, stage.layer)(stream)
+            yield from _stream_claims("step", done + 1, result, claimed, f"after {stage.name} {done + 1}")
+            stream, done = _filled(claimed, anything), done + 1
+            continue
+        yield from _stream_claims(
+            "base",
+            done or None,
+            stream,
+            _claimed(stage.state(0, iterate), stream),
+            "embedding" if not done else f"after layer {done}",
+        )
+        for l in indices(stage.times):
+            iterate = arbitrary(iterate)
+            stream = _filled(_claimed(stage.state(l, iterate), stream), anything)
+            following = stage.step(l, iterate)
+            result = change(number, stage.layer(l))(stream)
+            yield from _stream_claims(
+                "step",
+                done + l + 1,
+                result,
+                _claimed(stage.state(l + 1, following), stream),
+                f"after {stage.name} {done + l + 1}",
+            )
+            yield from _relation_claims(construction, following, prompt, done + l + 1, f"after step {done + l + 1}")
+            iterate = following
+        iterate = arbitrary(iterate)
+        stream = _filled(_claimed(stage.state(stage.times, iterate), stream), anything)
+        done = done + stage.times
+    left, right = construction.read_out(stream), construction.predict(iterate, prompt)
+    yield Claim("read-out", done, None, None, left, right, "the prediction")
+
+
+def _relation_claims(
+    construction: Construction, iterate: Iterate, prompt: Prompt, layer: Index, when: str
+) -> Iterator[Claim]:
+    for relation in construction.relations(iterate, prompt):
+        yield Claim("relation", layer, None, None, relation.left, relation.right, f"{relation.name} ({when})")
+
+
+def _claimed(state: State | Stream, stream: Stream) -> tuple[Stream, frozenset[tuple[str, str]]]:
+    """The state as a stream, and the places of which it claims nothing."""
+    if isinstance(state, Stream):
+        return state, frozenset()
+    free = frozenset(place for place, block in state.items() if isinstance(block, Anything))
+    blocks = {place: block for place, block in state.items() if isinstance(block, Block)}
+    return replace(stream, blocks=blocks), free
+
+
+def _filled(
+    claimed: tuple[Stream, frozenset[tuple[str, str]]], anything: Callable[[Size, Size], Block] | None
+) -> Stream:
+    stream, free = claimed
+    if not free:
+        return stream
+    if anything is None:
+        raise ValueError(f"the state claims nothing of {sorted(free)}: pass anything= to fill these places")
+    added = {(slot, group): anything(stream.slots[slot], stream.groups[group]) for slot, group in sorted(free)}
+    return replace(stream, blocks={**stream.blocks, **added})
+
+
+def _stream_claims(
+    kind: str, layer: Index, left: Stream, claimed: tuple[Stream, frozenset[tuple[str, str]]], when: str
+) -> Iterator[Claim]:
+    right, free = claimed
+    if dict(left.groups) != dict(right.groups) or dict(left.slots) != dict(right.slots):
+        raise ValueError(
+            f"{when} the stream has slots {dict(left.slots)} and groups {dict(left.groups)}, but the state claims "
+            f"slots {dict(right.slots)} and groups {dict(right.groups)}"
+        )
+    for group in right.groups:
+        for slot in right.slots:
+            if (slot, group) not in free and ((slot, group) in left.blocks or (slot, group) in right.blocks):
+                yield Claim(
+                    kind,
+                    layer,
+                    slot,
+                    group,
+                    left[slot, group],
+                    right[slot, group],
+                    f"{slot} of {group}, {when}",
+                )

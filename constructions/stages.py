@@ -1,0 +1,78 @@
+"""Stages: the parts that a network is made of, and what the residual stream holds between them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias, final
+
+from constructions.block import Block, Size
+from constructions.stream import Stream
+
+Iterate: TypeAlias = Any
+"""What the algorithm carries from step to step: a block, or a named tuple of blocks."""
+
+Index: TypeAlias = Any
+"""A layer index: an int, or a symbol."""
+
+
+@final
+class Anything:
+    """A claim of nothing: the slot may hold whatever it likes."""
+
+    def __repr__(self) -> str:
+        return "anything"
+
+
+ANYTHING = Anything()
+
+State: TypeAlias = Mapping[tuple[str, str], "Block | Anything"]
+"""What the stream holds, (slot, group) -> block. A place left out is claimed to be zero."""
+
+
+@dataclass(frozen=True)
+class Relation:
+    """An equation that the iterate (or the data) satisfies; a proof rewrites its left side to its right side."""
+
+    name: str
+    left: Block
+    right: Block
+
+
+@final
+@dataclass(frozen=True)
+class Single:
+    """One layer, and the state after it.
+
+    Args:
+        layer: the layer; any map of streams will do, such as one that appends a generated token.
+        state: the state after it, from the iterate.
+        step: the algorithm's step that the layer runs; None if it runs none.
+    """
+
+    layer: Callable[[Stream], Stream]
+    state: Callable[[Iterate], State | Stream]
+    step: Callable[[Iterate], Iterate] | None = None
+    name: str = "layer"
+
+
+@final
+@dataclass(frozen=True)
+class Loop:
+    """Layers that share a form: layer(l), the step that it runs, and the state before it.
+
+    Args:
+        layer: the layer of index l = 0, 1, ...; one weight set looped if it does not depend on l.
+        step: the algorithm's step l, iterate -> iterate.
+        state: the state before layer l, from l and the iterate.
+        times: how many layers; symbolic in a proof.
+    """
+
+    layer: Callable[[Index], Callable[[Stream], Stream]]
+    step: Callable[[Index, Iterate], Iterate]
+    state: Callable[[Index, Iterate], State | Stream]
+    times: Size
+    name: str = "layer"
+
+
+Stage: TypeAlias = Single | Loop
