@@ -17,6 +17,7 @@ from constructions.construction import Construction
 from constructions.dense import export
 from constructions.gradient_descent import GradientDescent
 from constructions.prompt import Prompt
+from constructions.scalars import Scalar, ratio
 
 
 class Head(NamedTuple):
@@ -38,7 +39,7 @@ def layers_of(construction: Construction, prompt: Prompt, operand: Callable[[Any
     """The exported weights of linear attention layers.
 
     Args:
-        construction: the construction; each of its layers must be attention with linear scores.
+        construction: the construction; its layers must be attention and nothing else, with scores that are linear.
         prompt: gives the sizes and the kind of number.
         operand: what to make of each exported matrix; by default a tensor.
 
@@ -106,12 +107,12 @@ def reassociated(R: Any, layers: Layers) -> Any:
     return R
 
 
-def by_hand(X: Any, Y: Any, x_query: Any, rates: Sequence[float]) -> Any:
+def by_hand(X: Any, Y: Any, x_query: Any, rates: Sequence[Scalar]) -> Any:
     """The prediction of gradient descent from zero, for this construction alone: nonzero blocks, (Y X^T) X.
 
     Args:
         X, Y, x_query: the prompts.
-        rates: eta_l / n, layer by layer.
+        rates: eta_l / n, layer by layer: floats for tensors, exact scalars for ``Bounded``.
     """
     prediction = None
     for rate in rates:
@@ -121,9 +122,9 @@ def by_hand(X: Any, Y: Any, x_query: Any, rates: Sequence[float]) -> Any:
     return prediction
 
 
-def rates_of(construction: GradientDescent, n: int) -> list[float]:
-    """eta_l / n, layer by layer."""
-    return [float(eta) / n for eta in construction.step_sizes]
+def rates_of(construction: GradientDescent, n: int) -> list[Scalar]:
+    """eta_l / n, layer by layer, exactly."""
+    return [ratio(eta, n) for eta in construction.step_sizes]
 
 
 def in_pieces(function: Callable[..., Any], size: int, *batches: Any) -> Any:

@@ -50,9 +50,7 @@ def exact_kinds(n: int = 20, d: int = 10, m: int = 1, layers: int = 5, runs: int
         "Exact rationals and balls",
         {"n": n, "d": d, "m": m, "layers": layers, "eta": "1/20"},
         [{"instance": name, **timing.columns()} for name, timing in timings.items()],
-        (
-            "The whole check is the base, every step and the read-out, and the network against the algorithm end to end.",
-        ),
+        ("The whole check: the base, every step, the read-out, and the network against the algorithm end to end.",),
         (target,) if (n, d, layers) == (20, 10, 5) else (),
     )
 

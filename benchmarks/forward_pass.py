@@ -29,9 +29,8 @@ REQUIRED = 25
 STEP = 1 / 20
 """The step size: the time does not depend on it, the rounding bound does, which grows by (1 + eta |X||X^T| / n)."""
 
-PIECES = (64, 256)
-"""Prompts in a piece of the batch, for PyTorch: at n = 40, d = 20 in float64 they take 0.4 MiB, which fits a core's
-second-level cache, and 1.7 MiB, which fits a shared one."""
+PIECE = 256
+"""Prompts in a piece of the batch, for PyTorch: at n = 40, d = 20 in float64 their tokens take 1.7 MiB."""
 
 CHECKED = 8
 """The prompts of the batch for which a rounding bound is computed."""
@@ -86,19 +85,15 @@ class Setting:
     def contenders(self) -> Iterator[Contender]:
         """PyTorch's ways to run it: as printed, on pieces that fit the cache, reassociated, and by hand."""
         layers = dense_torch.layers_of(self.construction, self.first(1))
-        (H,) = (dense_torch.tensor(self._tokens(self.prompt)),)
+        H = dense_torch.tensor(next(dense_forward(self.construction, self.prompt)).entry)
         columns, rows = H.contiguous(), H.mT.contiguous()
         yield self._dense("dense, tokens as columns", dense_torch.by_columns, columns, layers, decides=True)
         yield self._dense("dense, tokens as rows", dense_torch.by_rows, rows, layers, decides=True)
-        for size in PIECES:
-            name = f"dense, tokens as columns, {size} prompts at a time"
-            yield self._dense(name, dense_torch.by_columns, columns, layers, size)
+        in_pieces = f"dense, tokens as columns, {PIECE} prompts at a time"
+        yield self._dense(in_pieces, dense_torch.by_columns, columns, layers, PIECE)
         yield self._dense("dense, tokens as rows, Q (K^T V)", dense_torch.reassociated, rows, layers)
-        for size in (len(columns), PIECES[-1]):
+        for size in dict.fromkeys((len(columns), min(PIECE, len(columns)))):
             yield self._by_hand(size)
-
-    def _tokens(self, prompt: Prompt) -> Any:
-        return next(dense_forward(self.construction, prompt)).entry
 
     def _dense(
         self,
@@ -131,6 +126,7 @@ class Setting:
 
     def _by_hand(self, size: int) -> Contender:
         rates = dense_torch.rates_of(self.construction, self.n)
+        floats = [float(rate) for rate in rates]
         tensors = [dense_torch.tensor(entry) for entry in (self.prompt.X, self.prompt.Y, self.prompt.x_query)]
         name = "PyTorch: by hand, nonzero blocks, (Y X^T) X"
 
@@ -138,7 +134,7 @@ class Setting:
             import torch
 
             with torch.inference_mode():
-                return dense_torch.in_pieces(lambda *each: dense_torch.by_hand(*each, rates), size, *tensors).numpy()
+                return dense_torch.in_pieces(lambda *each: dense_torch.by_hand(*each, floats), size, *tensors).numpy()
 
         def bounded(count: int) -> Any:
             return dense_torch.by_hand(*(Bounded.lift(each[:count]) for each in tensors), rates)
@@ -181,8 +177,8 @@ def forward_pass(
         {"n": n, "d": d, "m": m, "layers": layers, "batch": batch, "dtype": dtype, "cores": cores(), "eta": STEP},
         rows,
         (
-            "Ratios are PyTorch's time over ours. Difference: the largest over the batch. Bound: what rounding explains "
-            f"on the first {min(CHECKED, batch)} prompts, ours and PyTorch's together, and the difference there.",
+            "Ratios are PyTorch's time over ours. The bound is what rounding explains of the difference on the first "
+            f"{min(CHECKED, batch)} prompts, ours and PyTorch's together.",
         ),
         (*_agreement_targets(agreement, dtype), *(_ratio_targets(contenders, timings) if is_promised else ())),
     )
@@ -195,9 +191,9 @@ def _agreement(setting: Setting, contender: Contender, count: int) -> dict[str, 
     radius = forward(setting.construction, setting.first(count).lifted(RoundedBlock)).entry.radius
     bound = radius + contender.bounded(count).radius.numpy()
     return {
-        "difference": float(gap.max()),
-        "difference there": float(gap[:count].max()),
-        "bound": float(bound.max()),
+        "largest difference": float(gap.max()),
+        f"on the first {count}": float(gap[:count].max()),
+        "bound there": float(bound.max()),
         "within the bound": bool((gap[:count] <= bound).all()),
     }
 

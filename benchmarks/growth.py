@@ -55,7 +55,7 @@ def growth(lengths: Sequence[int] = LENGTHS, d: int = 20, m: int = 1, layers: in
         {"d": d, "m": m, "layers": layers, "batch": 1, "dtype": "float64"},
         rows,
         (
-            f"Exponents are fitted to the last three lengths: time n^{in_time:.2f}, memory n^{in_memory:.2f}. Time counts "
+            f"Exponents, fitted to the last three lengths: time n^{in_time:.2f}, memory n^{in_memory:.2f}. Time counts "
             "as linear if its exponent is nearer to 1 than to 2. Memory is what Python and NumPy allocate "
             "(tracemalloc), in a run of its own.",
         ),

@@ -1,7 +1,7 @@
 """A rounding bound for a forward pass in PyTorch: the pass itself, on tensors that carry their radius.
 
-A ``Bounded`` has the operators of a tensor that the passes of ``benchmarks.dense_torch`` use. Its values are what PyTorch
-computes, by the same calls; its radii are those of ``numerics.rounding``, computed beside them.
+A ``Bounded`` has the operators of a tensor that the passes of ``benchmarks.dense_torch`` use. Its values are what
+PyTorch computes, by the same calls; its radii are those of ``numerics.rounding``, computed beside them.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, final
 
 from constructions.block import Block
+from constructions.scalars import Scalar
 from numerics.rounding import Rounded, RoundedBlock
 
 
@@ -53,7 +54,7 @@ class Bounded:
     def __sub__(self, other: Bounded) -> Bounded:
         return self + -other
 
-    def __mul__(self, other: Bounded | float) -> Bounded:
+    def __mul__(self, other: Bounded | Scalar) -> Bounded:
         """The entrywise product; a row, a column or a single entry is spread over the rest, as tensors do."""
         if isinstance(other, Bounded):
             return Bounded(self._block.hadamard(_spread(other._block, *self._block.shape)))

@@ -6,7 +6,7 @@ random for an exact instance; nobody who does so has to know the construction.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypeVar, final
 
@@ -26,6 +26,7 @@ class Parameter:
         rows, columns: for a matrix, its sizes as names of the prompt's sizes ("n", "d", "m"); None for a scalar.
         per_layer: whether every layer has its own.
         invertible: whether the theorem assumes an invertible matrix, or a scalar other than zero.
+        counts_layers: whether it is the number of layers itself, for a network whose weights do not fix it.
         positive: whether it is a positive number where it is used (a step size); an identity holds without that, but a
             counterexample should not need to do without.
     """
@@ -36,6 +37,7 @@ class Parameter:
     per_layer: bool = False
     invertible: bool = False
     positive: bool = False
+    counts_layers: bool = False
 
     def shape(self, prompt: Prompt) -> tuple[Size, Size]:
         """The shape of the matrix for a (lifted) prompt."""
@@ -54,6 +56,11 @@ def scalar(
     """A dataclass field for an exact scalar, or (``per_layer``) for a sequence of them, one per layer."""
     declared = Parameter(symbol, per_layer=per_layer, invertible=nonzero, positive=positive)
     return field(metadata={"parameter": declared}, **options)
+
+
+def layer_count(**options: Any) -> Any:
+    """A dataclass field for the number of layers k >= 0 of a network whose other parameters do not fix it."""
+    return field(metadata={"parameter": Parameter("k", counts_layers=True)}, **options)
 
 
 def matrix(
@@ -142,6 +149,25 @@ def parameters(construction: Any) -> dict[str, Parameter]:
     return {f.name: f.metadata["parameter"] for f in fields(construction) if "parameter" in f.metadata}
 
 
+def map_parameters(construction: Instance, function: Callable[[Any, Parameter], Any]) -> Instance:
+    """The construction with ``function(value, declaration)`` in place of every value that is not None.
+
+    A looped parameter stays looped; a per-layer one becomes a tuple, its values mapped one by one.
+    """
+
+    def mapped(held: Any, declared: Parameter) -> Any:
+        if held is None:
+            return None
+        if isinstance(held, Repeated):
+            return Repeated(mapped(held.value, declared), held.depth)
+        if declared.per_layer:
+            return tuple(None if value is None else function(value, declared) for value in held)
+        return function(held, declared)
+
+    values = {name: mapped(getattr(construction, name), p) for name, p in parameters(construction).items()}
+    return replace(construction, **values)  # type: ignore[type-var]
+
+
 def generic(construction: Instance) -> Instance:
     """The construction with every parameter left free, to be lifted into symbols.
 
@@ -189,6 +215,8 @@ def lifted(construction: Instance, kind: type[Block], prompt: Prompt) -> Instanc
 
 
 def _lifted_parameter(held: Any, name: str, declared: Parameter, kind: type[Block], prompt: Prompt) -> Any:
+    if declared.counts_layers:
+        return _lifted_count(held, name, kind)
     if not declared.per_layer:
         return _lifted_value(held, name, declared, kind, prompt)
     if isinstance(held, Unspecified):
@@ -201,6 +229,16 @@ def _lifted_parameter(held: Any, name: str, declared: Parameter, kind: type[Bloc
     if isinstance(held, Family):
         return held
     return tuple(_lifted_value(value, f"{name}[{l}]", declared, kind, prompt) for l, value in enumerate(held))
+
+
+def _lifted_count(held: Any, name: str, kind: type[Block]) -> Size:
+    if isinstance(held, int) and not isinstance(held, bool):
+        if held < 0:
+            raise ValueError(f"{name} = {held}: the number of layers must be at least 0")
+        return held
+    if not isinstance(held, Unspecified) and not hasattr(held, "free_symbols"):
+        raise TypeError(f"{name} must be an int, but {type(held).__name__} came")
+    return kind.lift_scalar(held)
 
 
 def _lifted_value(held: Any, name: str, declared: Parameter, kind: type[Block], prompt: Prompt) -> Block | Scalar:

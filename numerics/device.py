@@ -6,13 +6,12 @@ CuPy, an extra, is imported by the functions here and only when they are called.
 from __future__ import annotations
 
 import warnings
-from dataclasses import replace
 from numbers import Number
 from typing import Any
 
 import numpy as np
 
-from constructions.parameters import Repeated, parameters
+from constructions.parameters import Repeated, map_parameters, parameters
 
 EXTRAS = "icl-theory[cuda12] or icl-theory[cuda13], whichever fits the CUDA driver"
 
@@ -81,8 +80,8 @@ def on_device(value: Any) -> Any:
         return Repeated(on_device(value.value), value.depth)
     if isinstance(value, (tuple, list)):
         return tuple(on_device(part) for part in value)
-    if hasattr(value, "__dataclass_fields__") and (declared := parameters(value)):
-        return replace(value, **{name: on_device(getattr(value, name)) for name in declared})
+    if hasattr(value, "__dataclass_fields__") and parameters(value):
+        return map_parameters(value, lambda held, _: on_device(held))
     raise TypeError(
         f"a {type(value).__name__} cannot be moved to a CUDA device: pass a NumPy array, a number, or a construction"
     )

@@ -2,10 +2,11 @@
 
 Symbols: S (d, d), symmetric and positive semidefinite; D = diag(weights), positive; V (d, d), invertible.
 
-The largest eigenvalue of S v = lam D v is the largest ratio x^T S x / x^T D x. In the coordinates x = V z, with
-A = V^T S V and B = V^T D V, a coordinate vector bounds it from below and Gershgorin's circles from above:
+The largest eigenvalue of S v = lam D v is the largest ratio v^T S v / v^T D v. In the coordinates v = V z, with
+A = V^T S V and B = V^T D V, the coordinate vectors bound it from below, and row i of A z = lam B z, for the largest
+|z_i| (Gershgorin's argument), from above:
 
-    max_i A_ii / B_ii  <=  lam_max  <=  max_i sum_j |A_ij| / min_i (B_ii - sum_{j != i} |B_ij|)
+    max_i A_ii / B_ii  <=  lam_max  <=  max_i sum_j |A_ij| / (B_ii - sum_{j != i} |B_ij|)
 
 With eigenvectors for V both matrices are diagonal and the bounds are equal; with their floats they nearly are.
 """
@@ -37,6 +38,8 @@ def largest_eigenvalue_bounds(S: fmpq_mat, weights: Sequence[Fraction] | None = 
     """
     d = S.nrows()
     weights = [Fraction(1)] * d if weights is None else weights
+    if any(weight <= 0 for weight in weights):
+        raise ValueError(f"every weight must be above 0, but {min(weights)} came")
     trace = sum((as_fraction(S[i, i]) / weights[i] for i in range(d)), start=Fraction(0))
     if trace == 0:
         return Fraction(0), Fraction(0)
@@ -47,19 +50,18 @@ def largest_eigenvalue_bounds(S: fmpq_mat, weights: Sequence[Fraction] | None = 
     V = _eigenvectors(S, [as_fraction(D[i, i]) for i in range(d)])
     A, B = V.transpose() * S * V, V.transpose() * D * V
     lower = max(A[i, i] / B[i, i] for i in range(d))
-    largest = max(sum((abs(A[i, j]) for j in range(d)), start=fmpq(0)) for i in range(d))
-    smallest = min(2 * B[i, i] - sum((abs(B[i, j]) for j in range(d)), start=fmpq(0)) for i in range(d))
-    if smallest <= 0:
+    above = [sum((abs(A[i, j]) for j in range(d)), start=fmpq(0)) for i in range(d)]
+    below = [2 * B[i, i] - sum((abs(B[i, j]) for j in range(d)), start=fmpq(0)) for i in range(d)]
+    if min(below) <= 0:
         raise ArithmeticError(
             f"the eigenvectors of this ({d}, {d}) matrix, as float64 has them, are far from orthogonal"
         )
-    return as_fraction(lower) * trace, as_fraction(largest / smallest) * trace
+    upper = max(a / b for a, b in zip(above, below, strict=True))
+    return as_fraction(lower) * trace, as_fraction(upper) * trace
 
 
 def _unit(weight: Fraction) -> Fraction:
     """The power of two s with 1/4 < s^2 weight < 4."""
-    if weight <= 0:
-        raise ValueError(f"a weight must be above 0, but {weight} came")
     unit: Fraction = power_of_two((weight.denominator.bit_length() - weight.numerator.bit_length()) // 2)
     return unit
 

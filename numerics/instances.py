@@ -146,7 +146,9 @@ def with_parameters(construction: Construction, depth: int, value: Callable[[Par
         held = getattr(construction, name)
         if held is None:
             continue
-        if not declared.per_layer:
+        if declared.counts_layers:
+            values[name] = depth
+        elif not declared.per_layer:
             values[name] = value(declared)
         elif isinstance(held, Repeated):
             values[name] = Repeated(None if held.value is None else value(declared), depth)

@@ -27,6 +27,8 @@ def as_fmpq(value: Any) -> fmpq:
         return fmpq(value)
     if isinstance(value, (bool, np.bool_)):
         raise TypeError(f"an entry must be a number, but {value!r} came")
+    if isinstance(value, np.floating) and np.isfinite(value):
+        return fmpq(*value.as_integer_ratio())
     if isinstance(value, np.generic):
         value = value.item()
     fraction = exact(value)
@@ -97,9 +99,13 @@ class RationalBlock(Block):
         raise TypeError("exp of a rational is not rational: run this network in balls (flint.arb entries) or floats")
 
     def inverse(self) -> Self:
+        if self.rows != self.columns:
+            raise ValueError(f"only a square block has an inverse, but shape {self.shape} came")
         return type(self)(self._matrix.inv())
 
     def diagonal(self) -> Self:
+        if 1 not in self.shape:
+            raise ValueError(f"only a row or a column has a diagonal matrix, but shape {self.shape} came")
         entries = self._matrix.entries()
         return self.fill(len(entries), len(entries), lambda i, j: entries[i] if i == j else 0)
 
@@ -142,17 +148,20 @@ def matrix_entries(entry: Entry) -> tuple[int, int, list[Any]]:
     """(rows, columns, entries row by row) of nested lists or of an array with two axes.
 
     Raises:
-        ValueError: if it is not a rectangle with two axes.
+        TypeError: for arrays of other numbers than real floats, and for floats in nested lists.
+        ValueError: if it is not a rectangle with two axes, or empty.
     """
     if hasattr(entry, "get") and hasattr(entry, "dtype"):
         entry = entry.get()
-    if hasattr(entry, "dtype") and hasattr(entry, "tolist"):
-        if entry.dtype != object and not np.issubdtype(entry.dtype, np.inexact):
+    is_array = hasattr(entry, "dtype") and hasattr(entry, "shape")
+    if is_array:
+        entry = np.asarray(entry)
+        if entry.dtype != object and not np.issubdtype(entry.dtype, np.floating):
             raise TypeError(
-                f"an array of dtype {entry.dtype} is refused: pass floats, or nested lists of int or Fraction for "
-                f"an exact run"
+                f"an array of dtype {entry.dtype} is refused: pass real floats, or nested lists of int or Fraction "
+                "for an exact run"
             )
-        entry = entry.astype(np.float64).tolist() if entry.dtype != object else entry.tolist()
+        entry = entry.tolist() if entry.dtype == object else [list(row) for row in np.atleast_1d(entry)]
     if not isinstance(entry, (list, tuple)) or not all(isinstance(row, (list, tuple)) for row in entry):
         raise ValueError("a matrix must have two axes: pass nested lists, one per row, such as [[1, 2], [3, 4]]")
     widths = {len(row) for row in entry}

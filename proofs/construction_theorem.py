@@ -120,7 +120,7 @@ class ConstructionTheorem(Theorem):
         if proof.holds:
             return Evidence("proof", HOLDS, over=f"{over}; {len(proof.identities)} identities")
         where = "; ".join(identity.claim.text for identity in proof.undecided)
-        return Evidence("proof", FAILS, over=over, reason=f"undecided: {where}")
+        return Evidence("proof", FAILS, over=over, reason=f"undecided: {where}", undecided=True)
 
     def _exact(self, settings: Settings) -> Evidence:
         return self._checked("exact", list(self.instances(settings)))
@@ -148,7 +148,10 @@ class ConstructionTheorem(Theorem):
             worst, bound = larger(worst, report.worst), larger(bound, report.bound)
             if not report.holds:
                 reason = str(report.failure) if report.failure else f"{report.undecided} claims undecided"
-                return Evidence(kind, FAILS, _range_of(instances), number, worst, bound, reason=reason)
+                where = _range_of(instances)
+                return Evidence(
+                    kind, FAILS, where, number, worst, bound, reason=reason, undecided=report.failure is None
+                )
         return Evidence(kind, HOLDS, _range_of(instances), len(instances), worst, bound)
 
     def _cuda(self, settings: Settings) -> Evidence:

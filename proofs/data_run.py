@@ -85,7 +85,7 @@ def prepared(
         OSError: if the file cannot be opened.
         ValueError: for anything else that is wrong.
     """
-    name = construction.replace("-", "_")
+    name, path = construction.replace("-", "_"), Path(path)
     if name not in PLANS:
         near = get_close_matches(name, PLANS, cutoff=0.4) or list(PLANS)
         raise ValueError(f"there is no construction {construction!r} to run on data; did you mean {' or '.join(near)}?")
@@ -98,8 +98,9 @@ def prepared(
     held = prompts[0].lifted(RationalBlock)
     plan = PLANS[name](held, layers, eta)
     depth = int(plan.construction.depth)
+    shapes = f"n = {held.n} rows in context, d = {held.d}, m = 1"
     return DataRun(
-        title=f"{name} on {Path(path).name}: {depth} layer{'s' * (depth > 1)}, n = {held.n} rows in context, d = {held.d}, m = 1",
+        title=f"{name} on {path.name}: {depth} layer{'s' * (depth > 1)}, {shapes}",
         target=target,
         features=("intercept",) * intercept + tuple(each for each in table.columns if each != target),
         rows=len(table.rows),

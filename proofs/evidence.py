@@ -28,6 +28,8 @@ class Evidence:
         bound: the largest difference that rounding explains; None in exact kinds.
         seconds: how long it took.
         reason: why it failed, or why it was not run.
+        undecided: whether it "fails" only because it could not decide; that refutes nothing. Not part of the JSON,
+            where the reason says so.
     """
 
     kind: str
@@ -38,6 +40,7 @@ class Evidence:
     bound: Any = None
     seconds: float | None = None
     reason: str | None = None
+    undecided: bool = False
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS or self.outcome not in (HOLDS, FAILS, NOT_RUN):
@@ -48,6 +51,7 @@ class Evidence:
     def as_json(self) -> dict[str, Any]:
         """The evidence as JSON has it: exact numbers as strings."""
         record = asdict(self)
+        del record["undecided"]
         for name in ("worst", "bound"):
             record[name] = number_as_json(record[name])
         return record

@@ -12,7 +12,8 @@ import sympy
 
 from constructions.block import Block, Entry
 from constructions.comparison import Comparison, Verdict
-from constructions.scalars import Scalar
+from constructions.scalars import Scalar, exact
+from proofs.words import exact_coefficient
 
 
 @final
@@ -27,14 +28,14 @@ class ExplicitBlock(Block):
     @classmethod
     def lift(cls, entry: Entry) -> Self:
         """A SymPy matrix, or nested lists of SymPy expressions."""
-        if isinstance(entry, (list, tuple)) and not all(isinstance(row, (list, tuple)) for row in entry):
-            raise ValueError("a matrix must have two axes: pass nested lists, one per row")
-        if not isinstance(entry, (list, tuple, sympy.MatrixBase)):
+        if isinstance(entry, (list, tuple)):
+            entry = _table(entry)
+        if not isinstance(entry, (list, sympy.MatrixBase)):
             raise TypeError(f"a SymPy matrix of known size is required, but {type(entry).__name__} came")
         matrix = sympy.ImmutableDenseMatrix(entry)
-        if matrix.has(sympy.nan, sympy.oo, -sympy.oo, sympy.zoo):
-            raise ValueError("every entry must be finite, but NaN or infinity came")
-        return cls(matrix)
+        if 0 in matrix.shape:
+            raise ValueError(f"a matrix must have rows and columns, but shape {matrix.shape} came")
+        return cls(matrix.applyfunc(_entry))
 
     @property
     def entry(self) -> Entry:
@@ -57,21 +58,25 @@ class ExplicitBlock(Block):
 
     def fill(self, rows: int, columns: int, function: Callable[[int, int], Scalar]) -> Self:
         return type(self)(
-            sympy.ImmutableDenseMatrix(rows, columns, lambda i, j: sympy.sympify(function(int(i), int(j))))
+            sympy.ImmutableDenseMatrix(rows, columns, lambda i, j: exact_coefficient(function(int(i), int(j))))
         )
 
     def relu(self) -> Self:
-        return self._mapped(lambda value: sympy.Max(0, value))
+        return self._mapped(_relu)
 
     def exp(self) -> Self:
         return self._mapped(sympy.exp)
 
     def inverse(self) -> Self:
+        if self.rows != self.columns:
+            raise ValueError(f"only a square block has an inverse, but shape {self.shape} came")
         if self._matrix.det().equals(0):
             raise ZeroDivisionError("the matrix is singular")
         return self._mapped_matrix(self._matrix.inv())
 
     def diagonal(self) -> Self:
+        if 1 not in self.shape:
+            raise ValueError(f"only a row or a column has a diagonal matrix, but shape {self.shape} came")
         return type(self)(sympy.ImmutableDenseMatrix(sympy.diag(*self._matrix)))
 
     def _mapped(self, function: Callable[[Any], Any]) -> Self:
@@ -87,7 +92,7 @@ class ExplicitBlock(Block):
         return type(self)(self._matrix + other._matrix)
 
     def _scale(self, scalar: Scalar) -> Self:
-        return self._mapped_matrix(self._matrix * sympy.sympify(scalar))
+        return self._mapped_matrix(self._matrix * exact_coefficient(scalar))
 
     def _hadamard(self, other: Self) -> Self:
         return self._mapped_matrix(sympy.matrix_multiply_elementwise(self._matrix, other._matrix))
@@ -119,3 +124,23 @@ class ExplicitBlock(Block):
 
     def __repr__(self) -> str:
         return f"ExplicitBlock({self._matrix.tolist()})"
+
+
+def _table(rows: Sequence[Any]) -> list[list[Any]]:
+    if not all(isinstance(row, (list, tuple)) for row in rows):
+        raise ValueError("a matrix must have two axes: pass nested lists, one per row")
+    if any(isinstance(value, (list, tuple)) for row in rows for value in row):
+        raise ValueError("a matrix must have two axes: exact kinds have no batch dimensions; run one prompt at a time")
+    if len({len(row) for row in rows}) > 1:
+        lengths = sorted({len(row) for row in rows})
+        raise ValueError(f"the rows of a matrix must be equally long, but they have lengths {lengths}")
+    return [[_entry(value) for value in row] for row in rows]
+
+
+def _entry(value: Any) -> Any:
+    return exact_coefficient(value if isinstance(value, bool) else exact(value))
+
+
+def _relu(value: Any) -> Any:
+    # One form for z and -z, so that relu(z) - relu(-z) is z.
+    return value + sympy.Max(0, -value) if value.could_extract_minus_sign() else sympy.Max(0, value)

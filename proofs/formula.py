@@ -9,19 +9,8 @@ from typing import Any, Literal, TypeAlias
 
 import sympy
 
-from proofs.words import (
-    AnyLetter,
-    Compound,
-    Diagonal,
-    Entrywise,
-    Factor,
-    KernelLetter,
-    Letter,
-    Monomial,
-    Ones,
-    Sum,
-    Word,
-)
+from proofs.letters import AnyLetter, Compound, Diagonal, Entrywise, Factor, KernelLetter, Letter, Ones, Word
+from proofs.words import Monomial, Sum
 
 Style: TypeAlias = Literal["text", "latex"]
 
@@ -182,12 +171,13 @@ def scalar_of(value: Any, style: Style) -> str:
         return ""
     if value == -1:
         return "-"
-    writer: Callable[[Any], str] = sympy.latex if style == "latex" else _plain
+    writer: Callable[[Any], str] = sympy.latex if style == "latex" else plain
     sign = "-" if value.could_extract_minus_sign() else ""
     value = -value if sign else value
     text = writer(value)
     return sign + (f"({text})" if isinstance(value, sympy.Add) or (style == "text" and "/" in text) else text)
 
 
-def _plain(value: Any) -> str:
+def plain(value: Any) -> str:
+    """A SymPy expression as text: eta_l for eta[l], ^ for powers."""
     return re.sub(r"(\w+)\[(\w+)\]", r"\1_\2", str(value)).replace("**", "^").replace("*", " ")

@@ -28,7 +28,7 @@ from proofs import words
 from proofs.coordinate_moments import d, eta, expected_gram_trace, kap, m, n, s2
 from proofs.enumerated_loss import FiniteInputs, enumerated_loss, float_loss_bounds
 from proofs.evidence import FAILS, HOLDS, NOT_RUN, Evidence, Settings, timed
-from proofs.formula import sum_written
+from proofs.formula import plain, sum_written
 from proofs.induction import normal_form
 from proofs.rewriting import reduced, rule
 from proofs.symbols import SymbolBlock
@@ -195,7 +195,7 @@ class OneStepOptimum(Theorem):
         open_steps = [text for text, left, right in self.steps if not _equal(left, right)]
         over = f"all n, d, m, every variance and kurtosis; {len(self.steps)} identities"
         if open_steps:
-            return Evidence("proof", FAILS, over, reason=f"undecided: {'; '.join(open_steps)}")
+            return Evidence("proof", FAILS, over, reason=f"undecided: {'; '.join(open_steps)}", undecided=True)
         return Evidence("proof", HOLDS, over)
 
     def _exact(self) -> Evidence:
@@ -305,7 +305,7 @@ def _equal(left: Any, right: Any) -> bool:
 
 
 def _written(side: Any) -> str:
-    return sum_written(side) if isinstance(side, words.Sum) else str(side)
+    return sum_written(side) if isinstance(side, words.Sum) else plain(side)
 
 
 def _convention(inputs: FiniteInputs) -> Convention:

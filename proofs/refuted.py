@@ -12,8 +12,9 @@ import numpy as np
 from constructions.block import compare
 from constructions.comparison import Comparison, Verdict
 from constructions.construction import Construction
-from constructions.parameters import PerLayer, parameters
+from constructions.parameters import map_parameters
 from numerics.rationals import RationalBlock
+from numerics.rounding import RoundedBlock
 from proofs.counterexamples import (
     LARGEST,
     MOST_LAYERS,
@@ -109,24 +110,10 @@ def _compared_exactly(example: Counterexample) -> Comparison:
 
 
 def _compared_in_floats(example: Counterexample) -> Comparison:
-    from numerics.rounding import RoundedBlock
+    def as_floats(value: Any) -> Any:
+        return np.array(value, dtype=float)
 
-    prompt = example.prompt.map(lambda entry: np.array(entry, dtype=float))
-    return compare(*predictions(_in_floats(example.construction), prompt, RoundedBlock))
-
-
-def _in_floats(construction: Construction) -> Construction:
-    from dataclasses import replace
-
-    def converted(value: Any, per_layer: bool, is_matrix: bool) -> Any:
-        if value is None or isinstance(value, PerLayer):
-            return value
-        if per_layer:
-            return tuple(converted(part, False, is_matrix) for part in value)
-        return np.array(value, dtype=float) if is_matrix else value
-
-    values = {
-        name: converted(getattr(construction, name), p.per_layer, p.is_matrix)
-        for name, p in parameters(construction).items()
-    }
-    return replace(construction, **values)  # type: ignore[type-var]
+    construction = map_parameters(
+        example.construction, lambda value, declared: as_floats(value) if declared.is_matrix else value
+    )
+    return compare(*predictions(construction, example.prompt.map(as_floats), RoundedBlock))

@@ -1,31 +1,31 @@
 """Rewriting: normal forms under declared relations, such as "F is symmetric" or "F commutes with X X^T".
 
-A relation is a rule: its left side, a single word, is replaced by its right side wherever it occurs. Whoever declares
+A relation is a rule: its left side, a single word, is replaced by its right side wherever it occurs. A 1 x 1 word is
+read from both ends, and a rule for a single letter is one for its transpose and its inverse too. Whoever declares
 relations chooses their direction; rules that undo each other are noticed and refused.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache, reduce
 from typing import NamedTuple
 
-from proofs.word_operations import beside, diagonal, entrywise, hadamard, inverse, kernel
-from proofs.words import (
+from proofs.letters import (
     AnyLetter,
-    Coefficient,
+    Compound,
     Diagonal,
     Entrywise,
     KernelLetter,
     Letter,
-    Monomial,
     Ones,
     Size,
-    Sum,
     Word,
-    times_scalar,
-    word_sum,
-    zero,
+    transposed,
+    word_key,
 )
+from proofs.word_operations import beside, diagonal, entrywise, hadamard, inverse, kernel
+from proofs.words import Coefficient, Monomial, Sum, times_scalar, word_sum, zero
 
 
 class Rule(NamedTuple):
@@ -39,12 +39,17 @@ def rule(left: Sum, right: Sum) -> Rule:
     """left -> right; the left side must be a single word.
 
     Raises:
-        ValueError: if it is not.
+        ValueError: if it is not, or if the sides have different shapes.
     """
+    if (left.rows, left.columns) != (right.rows, right.columns):
+        raise ValueError(
+            f"the sides of a relation must have one shape, but they have {left.rows, left.columns} and "
+            f"{right.rows, right.columns}"
+        )
     if len(left.terms) == 1:
         ((monomial, c),) = left.terms.items()
-        words = [word for word in (*monomial.scalars, monomial.word) if word]
-        if len(words) == 1:
+        words = (*monomial.scalars, monomial.word) if monomial.word else monomial.scalars
+        if len(words) == 1 and (monomial.word or left.rows == left.columns == 1):
             return Rule(words[0], right.scale(1 / c))
     raise ValueError(
         f"the left side of a relation must be a single product of letters, so that it can be rewritten, but it is "
@@ -82,8 +87,8 @@ def reduced(argument: Sum, rules: Sequence[Rule]) -> Sum:
 
 def _rewritten(monomial: Monomial, c: Coefficient, rows: Size, columns: Size, rules: Sequence[Rule]) -> Sum | None:
     for place, scalar in enumerate(monomial.scalars):
-        replaced = _word_rewritten(scalar, 1, 1, rules)
-        if replaced is not None:
+        replaced = _scalar_rewritten(scalar, rules)
+        if replaced is not None and not _is_first_of_a_cycle(scalar, rules):
             rest = Sum(
                 rows,
                 columns,
@@ -96,8 +101,34 @@ def _rewritten(monomial: Monomial, c: Coefficient, rows: Size, columns: Size, ru
     return times_scalar(Sum(1, 1, {Monomial(monomial.scalars, ()): c}), replaced)
 
 
+def _scalar_rewritten(scalar: Word, rules: Sequence[Rule]) -> Sum | None:
+    # A 1 x 1 word is kept in whichever direction comes first, not in that of the rules.
+    replaced = _word_rewritten(scalar, 1, 1, rules)
+    return replaced if replaced is not None else _word_rewritten(transposed(scalar), 1, 1, rules)
+
+
+def _is_first_of_a_cycle(scalar: Word, rules: Sequence[Rule]) -> bool:
+    """Whether rewriting leads from this 1 x 1 word back to it, and it comes first of those on the way.
+
+    With F symmetric and commuting with S, x^T F S x becomes x^T S F x, which is x^T F S x read from its end.
+    """
+    seen = [scalar]
+    while len(seen) < STEP_LIMIT:
+        replaced = _scalar_rewritten(seen[-1], rules)
+        if replaced is None or len(replaced.terms) != 1:
+            return False
+        ((monomial, c),) = replaced.terms.items()
+        if c != 1 or len(monomial.scalars) != 1:
+            return False
+        (following,) = monomial.scalars
+        if following in seen:
+            return following == scalar and scalar == min(seen, key=word_key)
+        seen.append(following)
+    return False
+
+
 def _word_rewritten(word: Word, rows: Size, columns: Size, rules: Sequence[Rule]) -> Sum | None:
-    for pattern, replacement in rules:
+    for pattern, replacement in (variant for declared in rules for variant in _variants(declared)):
         length = len(pattern)
         for start in range(len(word) - length + 1):
             if word[start : start + length] == pattern:
@@ -119,28 +150,58 @@ def _word_rewritten(word: Word, rows: Size, columns: Size, rules: Sequence[Rule]
     return None
 
 
+@lru_cache(maxsize=1 << 10)
+def _variants(declared: Rule) -> tuple[Rule, ...]:
+    """The rule and, if its left side is a single letter, what it says of the letter's transpose and inverse."""
+    if len(declared.word) > 1:
+        return (declared,)
+    (factor,) = declared.word
+    variants = [declared]
+    if not any(letter == factor.letter for letter in _letters(declared.replacement)):
+        variants.append(Rule((factor.T,), declared.replacement.T))
+    if factor.rows == factor.columns and not declared.replacement.is_zero:
+        variants += [Rule((each.word[0].inverse,), inverse(each.replacement)) for each in tuple(variants)]
+    return tuple(variants)
+
+
+def _letters(held: Sum) -> Iterator[AnyLetter]:
+    """The letters of a sum, those in the arguments of others included."""
+    for monomial in held.terms:
+        for factor in (factor for word in (*monomial.scalars, monomial.word) for factor in word):
+            yield factor.letter
+            for argument in _arguments(factor.letter):
+                yield from _letters(argument)
+
+
+def _arguments(letter: AnyLetter) -> tuple[Sum, ...]:
+    if isinstance(letter, (Letter, Ones)):
+        return ()
+    if isinstance(letter, Diagonal):
+        return (letter.column,)
+    if isinstance(letter, Entrywise):
+        return (letter.argument,)
+    return (letter.keys, letter.queries) if isinstance(letter, KernelLetter) else letter.arguments
+
+
 def _letter_rewritten(letter: AnyLetter, rules: Sequence[Rule]) -> Sum | None:
     """The letter with its arguments reduced, or None if they are so already."""
-    if isinstance(letter, (Letter, Ones)):
+    arguments = _arguments(letter)
+    new = tuple(reduced(argument, rules) for argument in arguments)
+    if new == arguments:
         return None
-    if isinstance(letter, Diagonal):
-        new = (reduced(letter.column, rules),)
-        return None if new == (letter.column,) else diagonal(*new)
     if isinstance(letter, Entrywise):
-        new = (reduced(letter.argument, rules),)
-        return None if new == (letter.argument,) else entrywise(letter.function, *new)
+        return entrywise(letter.function, *new)
     if isinstance(letter, KernelLetter):
-        keys, queries = reduced(letter.keys, rules), reduced(letter.queries, rules)
-        unchanged = keys == letter.keys and queries == letter.queries
-        return None if unchanged else kernel(letter.name, keys, queries, letter.symmetric)
-    arguments = tuple(reduced(argument, rules) for argument in letter.arguments)
-    if arguments == letter.arguments:
-        return None
-    return _OPERATIONS[letter.operation](*arguments)
+        keys, queries = new
+        return kernel(letter.name, keys, queries, letter.symmetric)
+    if isinstance(letter, Diagonal):
+        return diagonal(*new)
+    assert isinstance(letter, Compound)
+    return _OPERATIONS[letter.operation](*new)
 
 
 _OPERATIONS: dict[str, Callable[..., Sum]] = {
-    "hadamard": hadamard,
+    "hadamard": lambda *parts: reduce(hadamard, parts),
     "inverse": inverse,
     "beside": lambda *parts: beside(parts),
 }

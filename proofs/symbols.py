@@ -6,7 +6,9 @@ which is printed.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
+from functools import reduce
 from typing import Any, Self, final
 
 import sympy
@@ -17,7 +19,9 @@ from constructions.parameters import Unspecified
 from constructions.scalars import Scalar, exact
 from proofs import word_operations, words
 from proofs.formula import Formula, sum_written
-from proofs.words import Letter, Sum
+from proofs.layer_index import LayerIndex
+from proofs.letters import Letter
+from proofs.words import Sum
 
 
 def size_of(name: str | int | None) -> Size:
@@ -25,26 +29,9 @@ def size_of(name: str | int | None) -> Size:
     return name if isinstance(name, int) else sympy.Symbol(str(name), integer=True, positive=True)
 
 
-class LayerIndex(sympy.Symbol):  # type: ignore[misc]  # SymPy has no types
-    """A symbolic layer index. It refuses to be compared with a number.
-
-    A layer that asks ``l == 0`` has two forms, and a proof for a symbol would see only one of them.
-    """
-
-    def __eq__(self, other: object) -> bool:
-        if isinstance(other, int):
-            raise TypeError(
-                f"a proof for every layer cannot decide {self} == {other}: a loop's layer, step and state must have "
-                "one form for every index; make a layer that is different a stage of its own"
-            )
-        return bool(super().__eq__(other))
-
-    __hash__ = sympy.Symbol.__hash__
-
-
-def layer_index(name: str = "l") -> Any:
+def layer_index(name: str = "l") -> LayerIndex:
     """A symbolic layer index."""
-    return LayerIndex(name, integer=True, nonnegative=True)
+    return LayerIndex(sympy.Symbol(name, integer=True, nonnegative=True))
 
 
 @final
@@ -68,9 +55,10 @@ class SymbolBlock(Block):
         if isinstance(entry, Unspecified):
             if entry.rows is None:
                 raise TypeError(f"{entry.symbol} is a scalar where a matrix is required")
-            return cls.letter(entry.symbol, size_of(entry.rows), size_of(entry.columns), entry.index)
+            index = None if entry.index is None else sympy.sympify(entry.index)
+            return cls.letter(entry.symbol, size_of(entry.rows), size_of(entry.columns), index)
         if isinstance(entry, sympy.MatrixSymbol):
-            return cls.letter(entry.name, *(int(size) if size.is_Integer else size for size in entry.shape))
+            return cls.letter(entry.name, *map(_size, entry.shape))
         if isinstance(entry, sympy.matrices.expressions.matexpr.MatrixExpr):
             return cls._lift_expression(entry)
         raise TypeError(
@@ -80,22 +68,30 @@ class SymbolBlock(Block):
 
     @classmethod
     def _lift_expression(cls, entry: Any) -> Self:
-        operands = [cls.lift(part) for part in entry.args if getattr(part, "is_Matrix", False)]
+        rows, columns = map(_size, entry.shape)
+        if isinstance(entry, sympy.Identity):
+            return cls(words.identity(rows), Formula("letter", label=("I", None)))
+        if isinstance(entry, sympy.ZeroMatrix):
+            return cls(words.zero(rows, columns), Formula("letter", label=("0", None)))
+        if isinstance(entry, sympy.OneMatrix):
+            return cls(words.ones(rows, columns), Formula("letter", label=("ones", None)))
+        operands: list[Any] = [cls.lift(part) for part in entry.args if getattr(part, "is_Matrix", False)]
         if isinstance(entry, sympy.Transpose):
             return operands[0].T
         if isinstance(entry, sympy.Inverse):
             return operands[0].inverse()
-        result: Any = operands[0]
+        if isinstance(entry, sympy.MatPow) and entry.exp.is_Integer:
+            factor = operands[0] if entry.exp > 0 else operands[0].inverse()
+            return reduce(operator.matmul, [factor] * abs(int(entry.exp)))
         if isinstance(entry, sympy.MatMul):
-            for operand in operands[1:]:
-                result = result @ operand
-            return result.scale(entry.as_coeff_mmul()[0])
+            return reduce(operator.matmul, operands).scale(entry.as_coeff_mmul()[0])
         if isinstance(entry, sympy.MatAdd):
-            for operand in operands[1:]:
-                result = result + operand
-            return result
+            return reduce(operator.add, operands)
+        if isinstance(entry, sympy.HadamardProduct):
+            return reduce(lambda a, b: a.hadamard(b), operands)
         raise TypeError(
-            f"a {type(entry).__name__} has no normal form here; pass sums, products, transposes and inverses"
+            f"a {type(entry).__name__} has no normal form here; pass sums, products, integer powers, transposes and "
+            "inverses"
         )
 
     @classmethod
@@ -106,7 +102,7 @@ class SymbolBlock(Block):
         if value.symbol in ("k", "l"):
             return layer_index(value.symbol)
         if value.index is not None:
-            return sympy.IndexedBase(value.symbol, real=True)[value.index]
+            return sympy.IndexedBase(value.symbol, real=True)[sympy.sympify(value.index)]
         return sympy.Symbol(value.symbol, real=True)
 
     @property
@@ -141,10 +137,12 @@ class SymbolBlock(Block):
 
     def inverse(self) -> Self:
         if self.rows != self.columns:
-            raise ValueError(f"only square blocks have inverses, but the shape is {self.shape}")
+            raise ValueError(f"only a square block has an inverse, but shape {self.shape} came")
         return type(self)(word_operations.inverse(self.normal_form), Formula("inverse", (self.formula,)))
 
     def diagonal(self) -> Self:
+        if 1 not in self.shape:
+            raise ValueError(f"only a row or a column has a diagonal matrix, but shape {self.shape} came")
         return type(self)(word_operations.diagonal(self.normal_form), Formula("diag", (self.formula,)))
 
     def kernel(self, queries: Block, kernel: Kernel) -> Block:
@@ -170,7 +168,8 @@ class SymbolBlock(Block):
         return type(self)(self.normal_form + other.normal_form, formula)
 
     def _scale(self, scalar: Scalar) -> Self:
-        inner, factor = self.formula, sympy.sympify(scalar)
+        inner, scalar = self.formula, words.exact_coefficient(scalar)
+        factor = scalar
         if inner.operation == "scale":
             inner, factor = inner.operands[0], factor * inner.label
         formula = inner if factor == 1 else Formula("scale", (inner,), factor)
@@ -214,6 +213,10 @@ class SymbolBlock(Block):
 
     def __repr__(self) -> str:
         return f"SymbolBlock({self.shape[0]} x {self.shape[1]}: {self})"
+
+
+def _size(size: Any) -> Size:
+    return int(size) if sympy.sympify(size).is_Integer else size
 
 
 def _operands(operation: str, formula: Formula) -> tuple[Formula, ...]:

@@ -78,8 +78,8 @@ class Verification:
 
     @property
     def refuted(self) -> bool:
-        """Whether some kind of evidence failed."""
-        return any(evidence.outcome == FAILS for evidence in self.evidence)
+        """Whether some kind of evidence failed, other than by not deciding."""
+        return any(evidence.outcome == FAILS and not evidence.undecided for evidence in self.evidence)
 
     def as_json(self) -> dict[str, Any]:
         """The verification as JSON has it."""

@@ -6,19 +6,15 @@ from collections.abc import Sequence
 
 import sympy
 
+from proofs.letters import Compound, Diagonal, Entrywise, KernelLetter, Ones, Size, Word, word_key
 from proofs.words import (
-    Compound,
-    Diagonal,
-    Entrywise,
-    KernelLetter,
+    Coefficient,
     Monomial,
-    Ones,
-    Size,
     Sum,
-    Word,
     identity,
     letter_sum,
     ones,
+    reciprocal,
     tidy,
     times_scalar,
     word_sum,
@@ -27,37 +23,53 @@ from proofs.words import (
 
 
 def diagonal(argument: Sum) -> Sum:
-    """diag of a row or column; linear in it, and the identity for ones."""
+    """diag of a row or column; linear in it, the identity for ones, and diag(diag(u) v) = diag(u) diag(v)."""
     column = argument if argument.columns == 1 else argument.T
     if column.rows == 1:
         return column
     total = zero(column.rows, column.rows)
     for monomial, c in column.terms.items():
-        if len(monomial.word) == 1 and isinstance(monomial.word[0].letter, Ones):
-            term = identity(column.rows)
-        else:
-            word = Sum(column.rows, 1, {Monomial((), monomial.word): sympy.Integer(1)})
-            term = letter_sum(Diagonal(word))
-        total = total + Sum(
-            column.rows, column.rows, {Monomial(monomial.scalars, m.word): e for m, e in term.terms.items()}
-        ).scale(c)
+        scalars = Sum(1, 1, {Monomial(monomial.scalars, ()): c})
+        total = total + times_scalar(scalars, _word_diagonal(monomial.word, column.rows))
     return total
 
 
+def _word_diagonal(column: Word, rows: Size) -> Sum:
+    first, *rest = column
+    if isinstance(first.letter, Ones):
+        return identity(rows)
+    if first.is_diagonal:
+        return word_sum((first,), rows, rows) @ _word_diagonal(tuple(rest), rows)
+    return letter_sum(Diagonal(word_sum(column, rows, 1)))
+
+
 def entrywise(function: str, argument: Sum) -> Sum:
-    """The function applied to every entry. relu is positively homogeneous, and relu(E) = relu(-E) + E."""
-    if argument.is_zero:
+    """The function applied to every entry. relu(c E) = c relu(E) for c > 0, and relu(-E) = relu(E) - E."""
+    if argument.is_zero and function in ("relu", "exp"):
         return ones(argument.rows, argument.columns) if function == "exp" else argument
-    if function == "relu":
-        leading = argument.sorted_terms()[0][1]
-        if leading.could_extract_minus_sign():
-            return entrywise("relu", -argument) + argument
-        content = abs(leading.as_coeff_Mul()[0])
-        if content != 1:
-            return entrywise("relu", argument.scale(1 / content)).scale(content)
-    if argument.T.key < argument.key:
-        return letter_sum(Entrywise(function, argument.T), transposed=True)
-    return letter_sum(Entrywise(function, argument))
+    if function != "relu":
+        held, is_transposed = _oriented(argument, argument.T)
+        return letter_sum(Entrywise(function, held), is_transposed)
+    candidates = [argument, argument.T]
+    contents = [_content(each.sorted_terms()[0][1]) for each in candidates]
+    held, is_transposed = _oriented(*(each.scale(1 / c) for each, c in zip(candidates, contents, strict=True)))
+    content, applied = contents[is_transposed], letter_sum(Entrywise(function, held), is_transposed)
+    if content.could_extract_minus_sign():
+        return applied.scale(-content) + argument
+    return applied.scale(content)
+
+
+def _content(coefficient: Coefficient) -> Coefficient:
+    """The factors of the coefficient that are known to be positive, and its sign."""
+    sign = -1 if coefficient.could_extract_minus_sign() else 1
+    factors = sympy.Mul.make_args(sign * coefficient)
+    return sign * sympy.Mul(*(factor for factor in factors if factor.is_positive))
+
+
+def _oriented(argument: Sum, its_transpose: Sum) -> tuple[Sum, bool]:
+    """Whichever comes first of the sum and its transpose, and whether that is the transpose."""
+    keys = [([m.key for m, _ in each.sorted_terms()], each.key) for each in (argument, its_transpose)]
+    return (its_transpose, True) if keys[1] < keys[0] else (argument, False)
 
 
 def kernel(name: str, keys: Sum, queries: Sum, symmetric: bool) -> Sum:
@@ -84,8 +96,20 @@ def _word_hadamard(left: Word, right: Word, rows: Size, columns: Size) -> Sum:
         if halves is not None:
             column, row = halves
             return diagonal(column) @ word_sum(other, rows, columns) @ diagonal(row)
-    words = sorted((word_sum(left, rows, columns), word_sum(right, rows, columns)), key=lambda s: s.key)
-    return letter_sum(Compound("hadamard", tuple(words), rows, columns))
+    parts = [*_entrywise_factors(left, rows, columns), *_entrywise_factors(right, rows, columns)]
+    flipped = sorted((part.T for part in parts), key=lambda part: part.key)
+    parts.sort(key=lambda part: part.key)
+    if [part.key for part in flipped] < [part.key for part in parts]:
+        return letter_sum(Compound("hadamard", tuple(flipped), columns, rows), transposed=True)
+    return letter_sum(Compound("hadamard", tuple(parts), rows, columns))
+
+
+def _entrywise_factors(word: Word, rows: Size, columns: Size) -> Sequence[Sum]:
+    if len(word) == 1 and isinstance(word[0].letter, Compound) and not word[0].inverted:
+        letter = word[0].letter
+        if letter.operation == "hadamard":
+            return [part.T for part in letter.arguments] if word[0].transposed else letter.arguments
+    return [word_sum(word, rows, columns)]
 
 
 def _rank_one(word: Word, rows: Size, columns: Size) -> tuple[Sum, Sum] | None:
@@ -106,17 +130,27 @@ def inverse(argument: Sum) -> Sum:
         raise ZeroDivisionError(f"the zero matrix of size {argument.rows} has no inverse")
     if len(argument.terms) == 1:
         ((monomial, c),) = argument.terms.items()
-        invertible = all(
-            factor.rows == factor.columns for word in (*monomial.scalars, monomial.word) for factor in word
-        )
-        if invertible:
-            scalars = tuple(
-                tuple(factor._replace(inverted=not factor.inverted) for factor in reversed(word))
-                for word in monomial.scalars
-            )
-            word = tuple(factor._replace(inverted=not factor.inverted) for factor in reversed(monomial.word))
-            return Sum(argument.rows, argument.columns, {Monomial(scalars, word): tidy(1 / c)})
-    return letter_sum(Compound("inverse", (argument,), argument.rows, argument.columns))
+        if all(factor.rows == factor.columns for factor in monomial.word):
+            scalars = tuple(sorted((reciprocal(scalar) for scalar in monomial.scalars), key=word_key))
+            return times_scalar(Sum(1, 1, {Monomial(scalars, ()): tidy(1 / c)}), _word_inverse(monomial.word, argument))
+    candidates = [argument, argument.T]
+    contents = [_signed_number(each.sorted_terms()[0][1]) for each in candidates]
+    held, is_transposed = _oriented(*(each.scale(1 / c) for each, c in zip(candidates, contents, strict=True)))
+    letter = Compound("inverse", (held,), argument.rows, argument.columns)
+    return letter_sum(letter, is_transposed).scale(1 / contents[is_transposed])
+
+
+def _word_inverse(word: Word, argument: Sum) -> Sum:
+    if len(word) == 1 and isinstance(word[0].letter, Compound) and word[0].letter.operation == "inverse":
+        (held,) = word[0].letter.arguments
+        return held.T if word[0].transposed else held
+    return word_sum(tuple(factor.inverse for factor in reversed(word)), argument.rows, argument.columns)
+
+
+def _signed_number(coefficient: Coefficient) -> Coefficient:
+    """The number in front of the coefficient, with the coefficient's sign."""
+    number = abs(coefficient.as_coeff_Mul()[0])
+    return -number if coefficient.could_extract_minus_sign() else number
 
 
 def beside(parts: Sequence[Sum]) -> Sum:

@@ -11,155 +11,14 @@ Equal normal forms prove equality. Different ones refute nothing: exact instance
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any, NamedTuple, TypeAlias
 
 import sympy
 
-Size: TypeAlias = Any
+from proofs.letters import AnyLetter, Compound, Diagonal, Factor, Ones, Size, Word, transposed, word_key
+
 Coefficient: TypeAlias = Any
-
-
-@dataclass(frozen=True)
-class Letter:
-    """A named matrix; an index makes it one of a family, such as A_l."""
-
-    name: str
-    rows: Size
-    columns: Size
-    index: Any = None
-
-    @cached_property
-    def key(self) -> str:
-        return self.name if self.index is None else f"{self.name}[{self.index}]"
-
-
-@dataclass(frozen=True)
-class Ones:
-    """The column of ones, (rows, 1)."""
-
-    rows: Size
-    columns: Size = 1
-
-    @cached_property
-    def key(self) -> str:
-        return f"1[{self.rows}]"
-
-
-@dataclass(frozen=True)
-class Diagonal:
-    """diag(column), the column being a single word."""
-
-    column: Sum
-
-    @property
-    def rows(self) -> Size:
-        return self.column.rows
-
-    @property
-    def columns(self) -> Size:
-        return self.column.rows
-
-    @cached_property
-    def key(self) -> str:
-        return f"diag({self.column.key})"
-
-
-@dataclass(frozen=True)
-class Entrywise:
-    """A function applied to every entry of its argument."""
-
-    function: str
-    argument: Sum
-
-    @property
-    def rows(self) -> Size:
-        return self.argument.rows
-
-    @property
-    def columns(self) -> Size:
-        return self.argument.columns
-
-    @cached_property
-    def key(self) -> str:
-        return f"{self.function}({self.argument.key})"
-
-
-@dataclass(frozen=True)
-class KernelLetter:
-    """The Gram matrix kappa(keys, queries) of two matrices of columns, under an arbitrary kernel."""
-
-    name: str
-    keys: Sum
-    queries: Sum
-    symmetric: bool
-
-    @property
-    def rows(self) -> Size:
-        return self.keys.columns
-
-    @property
-    def columns(self) -> Size:
-        return self.queries.columns
-
-    @cached_property
-    def key(self) -> str:
-        return f"{self.name}({self.keys.key}; {self.queries.key})"
-
-
-@dataclass(frozen=True)
-class Compound:
-    """An operation that the normal form holds as it is: an entrywise product, an inverse of a sum, blocks in a row."""
-
-    operation: str
-    arguments: tuple[Sum, ...]
-    rows: Size
-    columns: Size
-
-    @cached_property
-    def key(self) -> str:
-        return f"{self.operation}({', '.join(argument.key for argument in self.arguments)})"
-
-
-AnyLetter: TypeAlias = Letter | Ones | Diagonal | Entrywise | KernelLetter | Compound
-
-
-class Factor(NamedTuple):
-    """A letter in a word."""
-
-    letter: AnyLetter
-    transposed: bool = False
-    inverted: bool = False
-
-    @property
-    def rows(self) -> Size:
-        return self.letter.columns if self.transposed else self.letter.rows
-
-    @property
-    def columns(self) -> Size:
-        return self.letter.rows if self.transposed else self.letter.columns
-
-    @property
-    def key(self) -> tuple[str, bool, bool]:
-        return self.letter.key, self.transposed, self.inverted
-
-    @property
-    def T(self) -> Factor:
-        if isinstance(self.letter, Diagonal) or (self.rows == 1 and self.columns == 1):
-            return self._replace(transposed=False)
-        return self._replace(transposed=not self.transposed)
-
-
-Word: TypeAlias = tuple[Factor, ...]
-
-
-def _word_key(word: Word) -> tuple[int, tuple[tuple[str, bool, bool], ...]]:
-    return len(word), tuple(factor.key for factor in word)
-
-
-def _transposed(word: Word) -> Word:
-    return tuple(factor.T for factor in reversed(word))
 
 
 class Monomial(NamedTuple):
@@ -170,10 +29,26 @@ class Monomial(NamedTuple):
 
     @property
     def key(self) -> Any:
-        return _word_key(self.word), tuple(_word_key(scalar) for scalar in self.scalars)
+        return word_key(self.word), tuple(word_key(scalar) for scalar in self.scalars)
 
 
 IDENTITY = Monomial((), ())
+
+
+def exact_coefficient(value: Any) -> Coefficient:
+    """The number as a SymPy expression, in which a float is the dyadic rational that it is.
+
+    Raises:
+        TypeError: for what is neither a rational nor a SymPy expression.
+        ValueError: for infinities, NaN and the imaginary unit.
+    """
+    expression = None if isinstance(value, (str, bool)) else sympy.sympify(value)
+    if not isinstance(expression, sympy.Expr) or (expression.has(sympy.Float) and not isinstance(value, sympy.Expr)):
+        came = type(value).__name__
+        raise TypeError(f"a symbolic number must be an int, a Fraction or a SymPy expression, but {came} came")
+    if expression.has(sympy.oo, -sympy.oo, sympy.zoo, sympy.nan, sympy.I):
+        raise ValueError(f"a symbolic number must be real and finite, but {expression} came")
+    return expression.replace(lambda part: part.is_Float, sympy.Rational)
 
 
 @lru_cache(maxsize=1 << 14)
@@ -209,7 +84,12 @@ class Sum:
         return hash(self.key)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Sum) and self.key == other.key
+        # Equal texts alone would not do: two symbols, or two letters of different sizes, may have the same name.
+        return isinstance(other, Sum) and self.key == other.key and self._held == other._held
+
+    @property
+    def _held(self) -> tuple[Size, Size, Mapping[Monomial, Coefficient]]:
+        return self.rows, self.columns, self.terms
 
     @property
     def is_zero(self) -> bool:
@@ -217,7 +97,7 @@ class Sum:
 
     @cached_property
     def T(self) -> Sum:
-        terms = [(_arranged(_transposed(m.word), self.columns, self.rows), m.scalars, c) for m, c in self.terms.items()]
+        terms = [(_arranged(transposed(m.word), self.columns, self.rows), m.scalars, c) for m, c in self.terms.items()]
         return _collected(self.columns, self.rows, terms)
 
     def __add__(self, other: Sum) -> Sum:
@@ -266,12 +146,25 @@ def _without_inverse_pairs(scalars: tuple[Word, ...]) -> tuple[Word, ...]:
     """The 1 x 1 words in order, a word and its inverse cancelled."""
     kept: list[Word] = []
     for word in scalars:
-        opposite = tuple(factor._replace(inverted=not factor.inverted) for factor in word)
-        if len(word) == 1 and opposite in kept:
+        opposite = reciprocal(word)
+        if opposite in kept:
             kept.remove(opposite)
         else:
             kept.append(word)
-    return tuple(sorted(kept, key=_word_key))
+    return tuple(sorted(kept, key=word_key))
+
+
+def reciprocal(scalar: Word) -> Word:
+    """The inverse of a 1 x 1 word, as a 1 x 1 word."""
+    if len(scalar) > 1:
+        held = Sum(1, 1, {Monomial((scalar,), ()): sympy.Integer(1)})
+        return (Factor(Compound("inverse", (held,), 1, 1)),)
+    (factor,) = scalar
+    if isinstance(factor.letter, Compound) and factor.letter.operation == "inverse" and not factor.inverted:
+        ((monomial, c), *others) = factor.letter.arguments[0].terms.items()
+        if not others and c == 1 and len(monomial.scalars) == 1:
+            return monomial.scalars[0]
+    return (factor.inverse,)
 
 
 def _arranged(word: Word, rows: Size, columns: Size) -> tuple[Coefficient, tuple[Word, ...], Word]:
@@ -280,51 +173,72 @@ def _arranged(word: Word, rows: Size, columns: Size) -> tuple[Coefficient, tuple
     waiting = list(reversed(word))
     while waiting:
         factor = waiting.pop()
-        last = factors[-1] if factors else None
-        if last is not None and last._replace(inverted=not last.inverted) == factor:
-            factors.pop()
-        elif last is not None and isinstance(factor.letter, Ones) and last == factor.T:
-            if last.transposed:
-                factors.pop()
-                coefficient *= factor.letter.rows
-            else:
-                factors.append(factor)
-        elif (
-            last is not None
-            and isinstance(last.letter, Diagonal)
-            and not last.inverted
-            and isinstance(factor.letter, Ones)
-            and not factor.transposed
-        ):
-            factors.pop()
-            waiting.extend(reversed(_only_word(last.letter.column)))
-        elif (
-            last is not None
-            and isinstance(last.letter, Ones)
-            and last.transposed
-            and isinstance(factor.letter, Diagonal)
-            and not factor.inverted
-        ):
-            factors.pop()
-            waiting.extend(reversed(_transposed(_only_word(factor.letter.column))))
-        else:
+        last = factors.pop() if factors else None
+        if last is None:
             factors.append(factor)
-    pieces: list[list[Factor]] = [[]]
-    for position, factor in enumerate(factors):
-        pieces[-1].append(factor)
-        if factor.columns == 1 and position < len(factors) - 1:
-            pieces.append([])
-    scalars, kept = [], list[Factor]()
-    for piece in pieces:
-        if piece and piece[0].rows == 1 and piece[-1].columns == 1:
-            scalars.append(min(tuple(piece), _transposed(tuple(piece)), key=_word_key))
+        elif last.inverse == factor:
+            pass
+        elif last.is_row_of_ones and last == factor.T:
+            coefficient *= factor.letter.rows
+        elif last.is_diagonal and not last.inverted and factor.is_column_of_ones:
+            waiting.extend(reversed(_diagonal_of(last)))
+        elif last.is_row_of_ones and factor.is_diagonal and not factor.inverted:
+            waiting.extend(reversed(transposed(_diagonal_of(factor))))
         else:
-            kept.extend(piece)
-    return coefficient, tuple(scalars), tuple(kept)
+            factors += [last, factor]
+    pieces: list[Word] = [()]
+    for position, factor in enumerate(factors):
+        pieces[-1] += (factor,)
+        if factor.columns == 1 and position < len(factors) - 1:
+            pieces.append(())
+    ordered = [_with_diagonals_in_order(piece) for piece in pieces]
+    whole = tuple(factor for piece in ordered for factor in piece)
+    if sum(factor.is_diagonal for factor in whole) < sum(factor.is_diagonal for factor in factors):
+        more, scalars, kept = _arranged(whole, rows, columns)
+        return coefficient * more, scalars, kept
+    is_scalar = [bool(piece) and piece[0].rows == 1 and piece[-1].columns == 1 for piece in ordered]
+    scalars = tuple(
+        min(piece, transposed(piece), key=word_key) for piece, is_so in zip(ordered, is_scalar, strict=True) if is_so
+    )
+    kept = tuple(factor for piece, is_so in zip(ordered, is_scalar, strict=True) if not is_so for factor in piece)
+    return coefficient, scalars, kept
 
 
-def _only_word(column: Sum) -> Word:
-    ((monomial, _),) = column.terms.items()
+def _with_diagonals_in_order(piece: Word) -> Word:
+    """The word in one form for all orders of its diagonal factors: they commute, and diag(u) v = diag(v) u."""
+    start = next((i for i, factor in enumerate(piece) if factor.is_diagonal), None)
+    if start is None:
+        return piece
+    is_row, is_column = piece[0].rows == 1, piece[-1].columns == 1
+    if is_row and not is_column:
+        return transposed(_with_diagonals_in_order(transposed(piece)))
+    end = next((i for i in range(start, len(piece)) if not piece[i].is_diagonal), len(piece))
+    head, run, tail = piece[:start], piece[start:end], _with_diagonals_in_order(piece[end:])
+    above = [_diagonal_of(factor) for factor in run if not factor.inverted]
+    below = [_diagonal_of(factor) for factor in run if factor.inverted]
+    above += [column for column in (tail,) if is_column and not column[0].is_column_of_ones]
+    above += [column for column in (transposed(head),) if is_row and not column[0].is_column_of_ones]
+    for column in list(below):
+        if column in above:
+            above.remove(column)
+            below.remove(column)
+    above.sort(key=word_key)
+    ones = (Factor(Ones(run[0].rows)),)
+    if is_column:
+        tail = above.pop() if above else ones
+    if is_row:
+        head = transposed(above.pop(0) if above else ones)
+    middle = [_diagonal(column) for column in above]
+    return (*head, *middle, *(_diagonal(column).inverse for column in sorted(below, key=word_key)), *tail)
+
+
+def _diagonal(column: Word) -> Factor:
+    return Factor(Diagonal(word_sum(column, column[0].rows, 1)))
+
+
+def _diagonal_of(factor: Factor) -> Word:
+    assert isinstance(factor.letter, Diagonal)
+    ((monomial, _),) = factor.letter.column.terms.items()
     return monomial.word
 
 
@@ -333,7 +247,7 @@ def _only_word(column: Sum) -> Word:
 
 def letter_sum(letter: AnyLetter, transposed: bool = False, inverted: bool = False) -> Sum:
     """The normal form of a single factor."""
-    factor = Factor(letter, transposed, inverted)
+    factor = Factor(letter, transposed and not letter.is_symmetric, inverted)
     return _collected(
         factor.rows,
         factor.columns,

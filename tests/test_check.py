@@ -66,7 +66,7 @@ def test_failure_says_by_how_much_and_on_which_prompt():
     assert failure.comparison.gap == 3
     assert str(failure) == (
         "x of context, after layer 2 is not what the invariant claims (layer 2, slot 'x' of group 'context', step): "
-        "6 instead of 3, by 3"
+        "6 instead of 3, by 3, on the prompt X = [[1, 2, 3], [0, 1, 1]], Y = [[1, 0, 2]], x_query = [[1], [2]]"
     )
     assert failure.prompt.X.entry.tolist() == PROMPT.X
 

@@ -60,27 +60,6 @@ def only(monkeypatch):
     return put
 
 
-@pytest.fixture
-def table(tmp_path):
-    """A small table, and others that are not quite tables, by name."""
-    texts = {
-        "good": "a,b,y\n1,2,3\n2,1,4\n0,1,1\n3,3,7\n",
-        "missing_cell": "a,b,y\n1,2,3\n2,,4\n0,1,1\n",
-        "no_number": "a,b,y\n1,2,3\n2,two,4\n0,1,1\n",
-        "nan": "a,b,y\n1,2,3\n2,nan,4\n0,1,1\n",
-        "ragged": "a,b,y\n1,2,3\n2,4\n0,1,1\n",
-        "no_rows": "a,b,y\n",
-        "empty": "",
-        "one_row": "a,b,y\n1,2,3\n",
-        "zero": "a,b,y\n0,0,3\n0,0,4\n",
-        "beyond": "a,b,y\n1e400,2,3\n2,1,4\n0,1,1\n",
-        "tiny": "a,b,y\n1e-400,2e-400,3\n2e-400,1e-400,4\n0,1e-400,1\n",
-    }
-    for name, text in texts.items():
-        (tmp_path / f"{name}.csv").write_text(text, encoding="utf-8")
-    return lambda name: str(tmp_path / f"{name}.csv")
-
-
 def in_a_process(*arguments, **environment):
     return subprocess.run(
         [sys.executable, "-m", "proofs.command_line", *arguments],
@@ -165,10 +144,6 @@ def test_show_prints_latex(capsys, name):
     out = capsys.readouterr().out
     assert r"\begin{bmatrix}" in out
     assert (r"\begin{align*}" in out) == (name == NAME)
-
-
-def test_show_prints_no_latex_of_what_has_none(capsys):
-    assert_bad_input(["show", OTHER, "--latex"], "leave --latex out", capsys)
 
 
 # icl verify
@@ -260,113 +235,6 @@ def test_outcomes_are_ascii_where_the_output_is(capsys):
     run = in_a_process("verify", NAME, "--instances", "1", PYTHONIOENCODING="ascii")
     assert run.returncode == 0
     assert f"{NAME}  + proof  + exact  + float  - cuda  + refutation\n" in run.stdout
-
-
-# Bad usage and input
-
-
-def assert_bad_input(arguments, said, capsys):
-    assert main(arguments) == 2
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert err.startswith("icl: ")
-    assert err.count("\n") == 1
-    assert "Traceback" not in err
-    assert re.search(said, err), err
-
-
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        ([], "required: COMMAND"),
-        (["verfy"], "invalid choice: 'verfy'"),
-        (["list", "everything"], "unrecognized arguments: everything"),
-        (["show"], "required: NAME"),
-        (["show", "linear_attention_head_takes_a_gradient_step"], f"did you mean {NAME}"),
-        (["show", "gradient_decent"], "did you mean gradient_descent"),
-        (["show", "????"], "see icl list"),
-        (["verify", NAME, "linear_attention_takes_one_step"], f"there is no theorem .*did you mean {NAME}"),
-        (["verify", "--instances", "0"], "instances = 0: at least one"),
-        (["verify", "--instances", "ten"], "invalid int value: 'ten'"),
-        (["verify", "--seed", "-1"], "seed = -1: it must be at least 0"),
-        (["verify", "--seed"], "expected one argument"),
-        (["verify", "--device", "tpu"], "invalid choice: 'tpu'"),
-    ],
-)
-def test_bad_usage_is_one_sentence_and_code_2(arguments, said, capsys):
-    assert_bad_input(arguments, said, capsys)
-
-
-def test_cuda_without_a_device_is_one_sentence_and_code_2(capsys, monkeypatch):
-    monkeypatch.setitem(sys.modules, "cupy", None)
-    assert_bad_input(["verify", NAME, "--device", "cuda"], r"icl-theory\[cuda12\] or icl-theory\[cuda13\]", capsys)
-
-
-@pytest.mark.parametrize("place", ["", "missing/report.json"])
-def test_json_that_cannot_be_written_is_found_out_before_the_work(capsys, tmp_path, place):
-    assert_bad_input(["verify", "--json", str(tmp_path / place)], "cannot write", capsys)
-
-
-def test_json_that_cannot_be_written_in_the_end_is_one_sentence(only, capsys, tmp_path, monkeypatch):
-    path = tmp_path / "report.json"
-
-    class Removing(Told):
-        def evidence(self, kind, settings):
-            path.mkdir()
-            return super().evidence(kind, settings)
-
-    only(Removing(name="told", system="this project", reference="", statement="", told=(Evidence("exact", HOLDS),)))
-    assert main(["verify", "--json", str(path)]) == 2
-    assert re.fullmatch("icl: cannot write .*\n", capsys.readouterr().err)
-
-
-@pytest.mark.parametrize(
-    ("name", "options", "said"),
-    [
-        ("nowhere", [], "nowhere.csv cannot be opened: No such file or directory"),
-        ("missing_cell", [], "line 3, column 'b': the cell is empty"),
-        ("no_number", [], "line 3, column 'b': .* 'two' came"),
-        ("nan", [], "line 3, column 'b': .* 'nan' came"),
-        ("ragged", [], "line 3: the header names 3 columns, but this row has 2 cells"),
-        ("no_rows", [], "no data"),
-        ("empty", [], "is empty"),
-        ("one_row", [], "queries = 1 needs at least 2 rows"),
-        ("good", ["--target", "z"], "no column 'z'; did you mean"),
-        ("good", ["--queries", "4"], "queries = 4 needs at least 5 rows"),
-        ("good", ["--queries", "0"], "queries = 0"),
-        ("good", ["--layers", "0"], "layers = 0: at least one layer"),
-        ("good", ["--layers", "many"], "invalid int value: 'many'"),
-        ("good", ["--step-size", "0"], "step size '0': it must be above 0"),
-        ("good", ["--step-size=-1/3"], "step size '-1/3': it must be above 0"),
-        ("good", ["--step-size", "1/0"], "step size '1/0': it must be above 0"),
-        ("good", ["--step-size", "1/2/3"], "a decimal such as 0.01 or a fraction such as 1/3 is required"),
-        ("good", ["--step-size", "nan"], "a decimal such as 0.01 or a fraction such as 1/3 is required"),
-        ("zero", ["--no-intercept"], "every feature is zero in the whole context"),
-        ("beyond", [], "beyond.csv: this run leaves the range of float64; rescale the columns"),
-        ("tiny", ["--no-intercept"], "tiny.csv: this run leaves the range of float64; rescale the columns"),
-    ],
-)
-def test_bad_data_is_one_sentence_and_code_2(table, capsys, name, options, said):
-    target = [] if "--target" in options else ["--target", "y"]
-    assert_bad_input(["run", "gradient_descent", table(name), *target, *options], said, capsys)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (["gradient_decent", "good", "--target", "y"], "'gradient_decent' .*did you mean gradient_descent"),
-        (["newton", "good", "--target", "y"], "did you mean gradient_descent or gdpp or preconditioned_descent"),
-        (["gdpp", "good", "--target", "y", "--layers", "40"], "ask for at most 14 layers"),
-        (["gdpp", "good", "--target", "y", "--layers", "1000000"], "ask for at most 14 layers"),
-        (["preconditioned_descent", "tiny", "--target", "y"], "leaves the range of float64"),
-        (["gdpp", "good"], "required: --target"),
-        (["gdpp"], "required: DATA.csv, --target"),
-    ],
-)
-def test_bad_run_is_one_sentence_and_code_2(table, capsys, arguments, said):
-    construction, *rest = arguments
-    rest = [table(rest[0]), *rest[1:]] if rest else []
-    assert_bad_input(["run", construction, *rest], said, capsys)
 
 
 # As a process

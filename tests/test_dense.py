@@ -1,226 +1,194 @@
-import importlib
-import inspect
-import pkgutil
+"""The full matrices of a head, and their export. The forward pass with them has a file of its own."""
+
 from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-import constructions
-from constructions.as_printed import (
-    GDPlusPlusWithStartInValue,
-    PositiveQueryStart,
-    PositiveQueryStartReadPositively,
-    UnmaskedFromZero,
-    UntransposedPreconditioner,
-)
 from constructions.attention import Head, Mask, causal
 from constructions.block import Kernel, Verdict, compare
-from constructions.construction import Construction, streams
-from constructions.dense import dense_forward, dense_layer
+from constructions.construction import Single
+from constructions.dense import dense_forward, dense_head, dense_mask, export, products
 from constructions.gauge import GaugedAttention
-from constructions.gdpp import GDPlusPlus
-from constructions.gdpp_spectrum import GDPlusPlusSpectrum
 from constructions.gradient_descent import GradientDescent
-from constructions.layer import MLP, Attention, Layer, TokenMap
-from constructions.preconditioned import PreconditionedDescent, RelaxedPreconditionedDescent
+from constructions.layer import MLP, Layer, TokenMap
+from constructions.parameters import lifted
+from constructions.preconditioned import RelaxedPreconditionedDescent
 from constructions.prompt import Prompt
 from constructions.stream import Stream
-from constructions.unmasked import OneUnmaskedLayer, UnmaskedGradientDescent
 from constructions.weights import Weight
-from numerics.balls import BallBlock
-from numerics.instances import Sizes, exact_parameters, float_parameters, float_prompt, rational_prompt
+from numerics.instances import Sizes, exact_parameters, float_prompt
 from numerics.rationals import RationalBlock
-from numerics.rounding import RoundedBlock
-
-ONE = [[1]]
-GAUGE = dict.fromkeys(("W_K", "W_Q", "W_V", "P", "A", "C"), [ONE])
-PROTOTYPES = [
-    GradientDescent(step_sizes=[1], W_0=ONE),
-    GradientDescent(step_sizes=[1]),
-    PositiveQueryStart(step_sizes=[1], W_0=ONE),
-    PositiveQueryStartReadPositively(step_sizes=[1], W_0=ONE),
-    UnmaskedGradientDescent(step_sizes=[1], W_0=ONE),
-    UnmaskedFromZero(step_sizes=[1]),
-    OneUnmaskedLayer(step_sizes=[1]),
-    GDPlusPlus(step_sizes=[1], curvature_steps=[1], W_0=ONE),
-    GDPlusPlusSpectrum(step_sizes=[1], curvature_steps=[1], W_0=ONE),
-    GDPlusPlusWithStartInValue(step_sizes=[1], curvature_steps=[1], W_0=ONE),
-    PreconditionedDescent(preconditioners=[ONE], W_0=ONE),
-    UntransposedPreconditioner(preconditioners=[ONE], W_0=ONE),
-    RelaxedPreconditionedDescent(preconditioners=[ONE], input_maps=[ONE], W_0=ONE),
-    GaugedAttention(**GAUGE, scales=[1]),
-]
 
 
-def name_of(construction):
-    start = "" if getattr(construction, "W_0", True) else "-from-zero"
-    return type(construction).__name__ + start
-
-
-EVERY = pytest.mark.parametrize("prototype", PROTOTYPES, ids=name_of)
+def matrix(rows):
+    return RationalBlock.lift(rows)
 
 
 def equal(left, right):
-    """Whether two blocks are equal, or their enclosures overlap."""
     return compare(left, right).verdict is Verdict.EQUAL
 
 
-def differences(construction, prompt):
-    """The layers after which the two runs differ."""
-    runs = zip(streams(construction, prompt), dense_forward(construction, prompt), strict=True)
-    return [number for number, (stream, H) in enumerate(runs) if not equal(stream.dense(), H)]
+def first_layer(construction, prompt):
+    """(head, stream) of the first layer."""
+    prompt = prompt.lifted()
+    construction = lifted(construction, type(prompt.X), prompt)
+    (part,) = construction.layer(0, prompt).sublayers
+    return part.heads[0], construction.embed(prompt)
 
 
-# The two runs, on the constructions of the package.
+PROMPT = Prompt([[1, 2], [0, 1]], [[3, -1]], [[2], [5]])
 
 
-def test_every_construction_of_the_package_is_run_here():
-    modules = [
-        importlib.import_module(f"constructions.{each.name}") for each in pkgutil.iter_modules(constructions.__path__)
-    ]
-    classes = {
-        each
-        for module in modules
-        for each in vars(module).values()
-        if inspect.isclass(each) and issubclass(each, Construction) and not inspect.isabstract(each)
-    }
-    assert classes == {type(prototype) for prototype in PROTOTYPES}
-
-
-@EVERY
-@pytest.mark.parametrize("sizes", [Sizes(1, 1, 1), Sizes(2, 3, 1), Sizes(4, 2, 3)])
-def test_dense_run_equals_the_run_over_blocks_exactly(prototype, sizes):
-    rng = np.random.default_rng(5)
-    construction = exact_parameters(prototype, sizes, rng, 2)
-    assert differences(construction, rational_prompt(rng, *sizes, prototype.extras)) == []
-
-
-@EVERY
-def test_dense_run_equals_the_run_over_blocks_within_the_rounding(prototype):
-    rng = np.random.default_rng(6)
-    sizes = Sizes(4, 3, 2)
-    construction = float_parameters(prototype, sizes, rng, 2)
-    X, Y, x_query = (RoundedBlock.lift(entry) for entry in vars(float_prompt(rng, *sizes)).values() if len(entry))
-    extras = tuple(
-        (name, RoundedBlock.lift(rng.uniform(-1, 1, _shape(shape, sizes)))) for name, shape in prototype.extras.items()
-    )
-    assert differences(construction, Prompt(X, Y, x_query, extras)) == []
-
-
-def _shape(names, sizes):
-    return tuple(name if isinstance(name, int) else getattr(sizes, name) for name in names)
-
-
-# The two runs, on layers at random.
-
-SLOTS = {"x": 2, "y": 1, "z": 1}
-QUADRATIC = Kernel("quadratic", lambda K, Q: (K.T @ Q + K.ones(K.columns, Q.columns)).square())
-GROUPS = st.sampled_from(
+@pytest.mark.parametrize(
+    ("name", "printed"),
     [
-        ({"context": 3, "query": 1}, ()),
-        ({"query": 1, "context": 2}, ("context", "query")),
-        ({"inputs": 2, "targets": 2, "query": 1}, (("inputs", "targets"), "query")),
-        ({"query": 1, "inputs": 3, "targets": 2}, (("inputs", "targets"), "query")),
-        ({"context": 2, "query": 1, "thought": 2}, ()),
-    ]
+        ("W_K", [[1, 0, 0], [0, 1, 0], [0, 0, 0]]),
+        ("W_Q", [[1, 0, 0], [0, 1, 0], [0, 0, 0]]),
+        ("W_V", [[0, 0, 0], [0, 0, 0], [7, 8, -1]]),
+        ("P", [[3, 0, 0], [0, 3, 0], [0, 0, 3]]),
+    ],
 )
-ENTRIES = st.integers(-2, 2)
+def test_dense_head_of_gradient_descent_is_the_printed_one(name, printed):
+    head, stream = first_layer(GradientDescent(step_sizes=[6], W_0=[[7, 8]]), PROMPT)
+    assert equal(getattr(dense_head(head, stream), name), matrix(printed))
 
 
-def matrices(rows, columns):
-    return st.lists(st.lists(ENTRIES, min_size=columns, max_size=columns), min_size=rows, max_size=rows)
+def test_products_of_gradient_descent_are_m_and_b():
+    head, stream = first_layer(GradientDescent(step_sizes=[6], W_0=[[7, 8]]), PROMPT)
+    M, B = products(head, stream)
+    assert equal(M, matrix([[1, 0, 0], [0, 1, 0], [0, 0, 0]]))
+    assert equal(B, matrix([[0, 0, 0], [0, 0, 0], [21, 24, -3]]))
 
 
-@st.composite
-def weights(draw, out=SLOTS, into=SLOTS, lift=RationalBlock.lift):
-    """Weights with some of the blocks: matrices, and multiples of the identity where they fit."""
-    blocks = {}
-    for slot_out, rows in draw(st.permutations(list(out.items()))):
-        for slot_in, columns in into.items():
-            kind = draw(st.sampled_from(["none", "matrix", "identity"]))
-            if kind == "matrix" or (kind == "identity" and rows != columns):
-                blocks[slot_out, slot_in] = lift(draw(matrices(rows, columns)))
-            elif kind == "identity":
-                blocks[slot_out, slot_in] = draw(ENTRIES)
-    return Weight(blocks)
-
-
-@st.composite
-def masks(draw, groups):
-    some = st.lists(st.sampled_from(sorted(groups)), unique=True).map(tuple)
-    keys = draw(st.none() | some | st.dictionaries(st.sampled_from(sorted(groups)), some))
-    return Mask(keys, draw(st.sampled_from([None, causal, lambda i, j: i == j - 1])))
-
-
-@st.composite
-def heads(draw, groups, scores, lift):
-    keys = draw(st.sampled_from([SLOTS, {"a": 2, "b": 1}]))
-    values = draw(st.sampled_from([SLOTS, {"v": 2, "w": 3}]))
-    projected = values is not SLOTS or draw(st.booleans())
-    return Head(
-        key=draw(weights(keys, lift=lift)),
-        query=draw(weights(keys, lift=lift)),
-        value=draw(weights(values, lift=lift)),
-        projection=draw(weights(SLOTS, values, lift=lift)) if projected else None,
-        score=draw(st.sampled_from(scores)),
-        factor=draw(st.sampled_from([1, -1, Fraction(1, 3)])),
-        mask=draw(masks(groups)),
+def test_products_of_preconditioned_descent_are_the_papers_q_and_p():
+    head, stream = first_layer(
+        RelaxedPreconditionedDescent(preconditioners=[[[1, 2], [3, 4]]], input_maps=[[[5, 6], [7, 8]]]), PROMPT
     )
+    Q, P = products(head, stream)
+    assert equal(Q, matrix([[1, 2, 0], [3, 4, 0], [0, 0, 0]]))
+    assert equal(P, matrix([[5, 6, 0], [7, 8, 0], [0, 0, 1]]))
 
 
-@st.composite
-def mlps(draw, lift):
-    hidden = {"h": 2, "g": 3}
-    columns = [
-        st.none()
-        | st.fixed_dictionaries({}, optional={slot: matrices(rows, 1).map(lift) for slot, rows in each.items()})
-        for each in (hidden, SLOTS)
-    ]
-    return MLP(
-        inner=draw(weights(hidden, lift=lift)),
-        outer=draw(weights(SLOTS, hidden, lift=lift)),
-        activation=draw(st.sampled_from(["relu", "square"])),
-        inner_bias=draw(columns[0]),
-        outer_bias=draw(columns[1]),
-        skip=draw(st.booleans()),
+GAUGED = GaugedAttention(scales=[1], **{name: [[[1]]] for name in ("W_K", "W_Q", "W_V", "P", "A", "C")})
+
+
+def test_products_depend_on_the_gauge_by_its_scale_only():
+    drawn = exact_parameters(GAUGED, Sizes(2, 2, 1), 3, 1)
+    head, stream = first_layer(drawn, PROMPT)
+    K, Q, V, P = (matrix(getattr(drawn, name)[0]) for name in ("W_K", "W_Q", "W_V", "P"))
+    M, B = products(head, stream)
+    assert equal(M.scale(drawn.scales[0]), K.T @ Q)
+    assert equal(B, (P @ V).scale(drawn.scales[0]))
+
+
+STREAM = Stream({"x": 1, "y": 1}, {"context": 2}, {("x", "context"): matrix([[1, 2]])})
+COPY = Weight({("x", "x"): 1, ("y", "y"): 1})
+
+
+def test_a_key_space_of_its_own_keeps_the_order_of_the_key_then_the_query():
+    head = Head(Weight({("b", "x"): 2, ("a", "y"): 3}), Weight({("c", "y"): 5, ("a", "x"): 4}), COPY)
+    dense = dense_head(head, STREAM)
+    assert equal(dense.W_K, matrix([[2, 0], [0, 3], [0, 0]]))
+    assert equal(dense.W_Q, matrix([[0, 0], [4, 0], [0, 5]]))
+
+
+def test_a_kernel_sees_no_more_than_its_own_slots():
+    head = Head(
+        Weight({("y", "x"): 2}),
+        Weight({("y", "y"): 3}),
+        COPY,
+        score=Kernel("quadratic", lambda K, Q: (K.T @ Q).square()),
     )
+    assert equal(dense_head(head, STREAM).W_K, matrix([[2, 0]]))
 
 
-@st.composite
-def networks(draw, scores, lift=RationalBlock.lift):
-    """(layer, stream): one to three sublayers, the last of them with a skip connection so that something is left."""
-    groups, order = draw(GROUPS)
-    blocks = {
-        (slot, group): lift(draw(matrices(rows, many)))
-        for slot, rows in SLOTS.items()
-        for group, many in groups.items()
-        if slot == "x" or draw(st.booleans())
-    }
-    attention = st.lists(heads(groups, scores, lift), min_size=1, max_size=2).map(lambda held: Attention(*held))
-    maps = st.builds(TokenMap, weights(lift=lift))
-    parts = draw(st.lists(attention | maps | mlps(lift), min_size=1, max_size=3))
-    return Layer(*parts), Stream(SLOTS, groups, blocks, order)
+def test_a_head_without_a_projection_must_have_a_value_in_the_tokens_slots():
+    with pytest.raises(ValueError, match=r"must have the token's slots \['x', 'y'\] as value, but it has \['v'\]"):
+        dense_head(Head(COPY, COPY, Weight({("v", "x"): 1})), STREAM)
 
 
-def run_both(layer, stream):
-    """(tokens of the run over blocks, of the dense run), or None if nothing but zeros is left of the tokens."""
-    try:
-        return layer(stream).dense(), dense_layer(layer, stream)
-    except ValueError as error:
-        assert "every block of the stream is zero" in str(error)
-        return None
+def test_dense_mask_is_in_the_order_of_the_prompt():
+    stream = Stream(
+        {"x": 1}, {"targets": 1, "inputs": 2}, {("x", "inputs"): matrix([[1, 1]])}, (("inputs", "targets"),)
+    )
+    mask = Mask(keys={"inputs": ("inputs",), "targets": ("inputs", "targets")}, pattern=causal)
+    assert equal(dense_mask(mask, stream), matrix([[1, 1, 1], [0, 1, 0], [0, 0, 1]]))
 
 
-@given(networks(["linear", "relu", QUADRATIC]))
-def test_dense_layer_equals_the_layer_over_blocks_exactly(network):
-    both = run_both(*network)
-    assert both is None or equal(*both)
+# Export.
 
 
-@given(networks(["softmax", "exp"], BallBlock.lift))
-def test_dense_layer_equals_the_layer_over_blocks_in_balls(network):
-    both = run_both(*network)
-    assert both is None or equal(*both)
+def test_exported_weights_predict_in_plain_numpy():
+    rng = np.random.default_rng(7)
+    prompt = Prompt(*(rng.integers(-8, 9, shape) / 8 for shape in ((2, 4), (1, 4), (2, 1))))
+    construction = GradientDescent(step_sizes=[0.5, 0.25], W_0=rng.integers(-8, 9, (1, 2)) / 8)
+    held = export(construction, prompt)
+    tokens = np.block([[prompt.X, prompt.x_query], [prompt.Y, -construction.W_0 @ prompt.x_query]])
+    for l in range(2):
+        K, Q, V, P, mask, factor = (
+            held[f"layer_{l}.attention_0.head_0.{name}"] for name in ("W_K", "W_Q", "W_V", "P", "mask", "factor")
+        )
+        tokens = tokens + factor * (P @ (V @ tokens) @ (mask * ((K @ tokens).T @ (Q @ tokens))))
+    # Every number is a multiple of a power of two with few bits, so that NumPy makes no rounding error.
+    assert construction(prompt.X, prompt.Y, prompt.x_query) == -tokens[-1, -1]
+
+
+def test_exported_arrays_can_be_saved_and_loaded(tmp_path):
+    held = export(GradientDescent(step_sizes=[0.5, 0.25]), float_prompt(0, 3, 2))
+    np.savez(tmp_path / "weights.npz", **held)
+    with np.load(tmp_path / "weights.npz") as loaded:
+        assert {name: array.tolist() for name, array in loaded.items()} == {
+            name: array.tolist() for name, array in held.items()
+        }
+
+
+def test_exported_rationals_are_exact():
+    held = export(GradientDescent(step_sizes=[Fraction(1, 3)]), PROMPT)
+    assert held["layer_0.attention_0.head_0.P"][0, 0] * 6 == 1
+
+
+def test_one_layer_may_be_exported():
+    names = export(GradientDescent(step_sizes=[1, 2, 3]), PROMPT, l=1)
+    assert {name.partition(".")[0] for name in names} == {"layer_1"}
+
+
+def test_a_layer_that_the_network_lacks_cannot_be_exported():
+    with pytest.raises(IndexError, match=r"l = 2: the network has 2 layers; pass l = 0 .. 1, or None for all"):
+        export(GradientDescent(step_sizes=[1, 2]), PROMPT, l=2)
+
+
+class Perceptron(GradientDescent):
+    """An MLP and a linear map of every token."""
+
+    def layer(self, l, prompt):
+        one = prompt.X.ones(1, 1)
+        mlp = MLP(Weight({("h", "y"): 2}), Weight({("y", "h"): 3}), "relu", {"h": one}, {"y": -one})
+        return Layer(mlp, TokenMap(Weight({("x", "x"): 5})))
+
+
+@pytest.mark.parametrize(
+    ("name", "printed"),
+    [
+        ("mlp_0.W_1", [[0, 0, 2]]),
+        ("mlp_0.b_1", [[1]]),
+        ("mlp_0.W_2", [[0], [0], [3]]),
+        ("mlp_0.b_2", [[0], [0], [-1]]),
+        ("token_map_1.A", [[5, 0, 0], [0, 5, 0], [0, 0, 0]]),
+    ],
+)
+def test_perceptrons_and_maps_are_exported(name, printed):
+    assert export(Perceptron(step_sizes=[1]), PROMPT)[f"layer_0.{name}"].tolist() == printed
+
+
+class Appending(GradientDescent):
+    """A network that appends a token."""
+
+    def stages(self, prompt):
+        return (Single(lambda stream: stream.append("context", {}), lambda W: {}, name="thought"),)
+
+
+@pytest.mark.parametrize("run", [lambda *given: list(dense_forward(*given)), export], ids=["dense_forward", "export"])
+def test_a_network_that_appends_tokens_has_no_dense_weights(run):
+    with pytest.raises(TypeError, match=r"the thought .* is no Layer, so it has no dense weights"):
+        run(Appending(step_sizes=[1]), PROMPT)

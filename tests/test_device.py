@@ -8,11 +8,9 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from constructions.gauge import GaugedAttention
 from constructions.gradient_descent import GradientDescent
 from constructions.parameters import Repeated
 from constructions.preconditioned import PreconditionedDescent
-from constructions.prompt import Prompt
 from numerics.device import NoDevice, device_name, on_device, require_device
 
 
@@ -55,7 +53,9 @@ def test_missing_device_is_said_in_one_line(stand_in):
         raise RuntimeError("cudaErrorNoDevice: no CUDA-capable device is detected\nand more")
 
     stand_in.arange = fails
-    with pytest.raises(NoDevice, match=r"no CUDA-capable device is detected\): use a machine with .*\[cuda12\]") as raised:
+    with pytest.raises(
+        NoDevice, match=r"no CUDA-capable device is detected\): use a machine with .*\[cuda12\]"
+    ) as raised:
         require_device()
     assert "\n" not in str(raised.value)
 
@@ -114,15 +114,12 @@ def test_what_no_device_holds_is_refused(stand_in, value):
 @pytest.mark.cuda
 def test_a_construction_runs_on_the_device_with_the_result_of_the_host():
     rng = np.random.default_rng(0)
-    size = (2, 2)
-    construction = GaugedAttention(
-        **{name: [rng.integers(-3, 4, (3, 3)).astype(float)] for name in ("W_K", "W_Q", "W_V", "P")},
-        A=[np.triu(np.ones((3, 3)))],
-        C=[np.eye(3)],
-        scales=[2],
-    )
-    entries = (rng.integers(-3, 4, size).astype(float), rng.integers(-3, 4, (1, 2)).astype(float), np.ones((2, 1)))
-    prompt = Prompt(*entries).map(on_device)
-    moved = on_device(construction)(prompt.X, prompt.Y, prompt.x_query)
-    # Small whole numbers, so that both are exact.
-    assert np.array_equal(moved.get(), construction(*entries))
+
+    def drawn(rows, columns):
+        # Small whole numbers and n = 2, so that every product and sum is exact.
+        return rng.integers(-3, 4, (rows, columns)).astype(np.float64)
+
+    construction = PreconditionedDescent(preconditioners=[drawn(3, 3), drawn(3, 3)], W_0=drawn(1, 3))
+    X, Y, x_query = drawn(3, 2), drawn(1, 2), drawn(3, 1)
+    moved = on_device(construction)(on_device(X), on_device(Y), on_device(x_query))
+    assert np.array_equal(moved.get(), construction(X, Y, x_query))

@@ -1,0 +1,189 @@
+"""Letters: the matrices of which the words of a normal form are made, and factors: letters transposed or inverted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+if TYPE_CHECKING:
+    from proofs.words import Sum
+
+Size: TypeAlias = Any
+
+
+@dataclass(frozen=True)
+class Letter:
+    """A named matrix; an index makes it one of a family, such as A_l."""
+
+    name: str
+    rows: Size
+    columns: Size
+    index: Any = None
+    is_symmetric = False
+
+    @cached_property
+    def key(self) -> str:
+        return self.name if self.index is None else f"{self.name}[{self.index}]"
+
+
+@dataclass(frozen=True)
+class Ones:
+    """The column of ones, (rows, 1)."""
+
+    rows: Size
+    columns: Size = 1
+    is_symmetric = False
+
+    @cached_property
+    def key(self) -> str:
+        return f"1[{self.rows}]"
+
+
+@dataclass(frozen=True)
+class Diagonal:
+    """diag(column), the column being a single word."""
+
+    column: Sum
+    is_symmetric = True
+
+    @property
+    def rows(self) -> Size:
+        return self.column.rows
+
+    @property
+    def columns(self) -> Size:
+        return self.column.rows
+
+    @cached_property
+    def key(self) -> str:
+        return f"diag({self.column.key})"
+
+
+@dataclass(frozen=True)
+class Entrywise:
+    """A function applied to every entry of its argument."""
+
+    function: str
+    argument: Sum
+
+    @property
+    def rows(self) -> Size:
+        return self.argument.rows
+
+    @property
+    def columns(self) -> Size:
+        return self.argument.columns
+
+    @cached_property
+    def is_symmetric(self) -> bool:
+        return self.argument.T == self.argument
+
+    @cached_property
+    def key(self) -> str:
+        return f"{self.function}({self.argument.key})"
+
+
+@dataclass(frozen=True)
+class KernelLetter:
+    """The Gram matrix kappa(keys, queries) of two matrices of columns, under an arbitrary kernel."""
+
+    name: str
+    keys: Sum
+    queries: Sum
+    symmetric: bool
+
+    @property
+    def rows(self) -> Size:
+        return self.keys.columns
+
+    @property
+    def columns(self) -> Size:
+        return self.queries.columns
+
+    @cached_property
+    def is_symmetric(self) -> bool:
+        return self.symmetric and self.keys == self.queries
+
+    @cached_property
+    def key(self) -> str:
+        return f"{self.name}({self.keys.key}; {self.queries.key})"
+
+
+@dataclass(frozen=True)
+class Compound:
+    """An operation that the normal form holds as it is: an entrywise product, an inverse of a sum, blocks in a row."""
+
+    operation: str
+    arguments: tuple[Sum, ...]
+    rows: Size
+    columns: Size
+
+    @cached_property
+    def is_symmetric(self) -> bool:
+        if self.operation == "beside":
+            return False
+        keys = sorted(each.T.key for each in self.arguments)  # an entrywise product commutes
+        return self.rows == self.columns and keys == sorted(each.key for each in self.arguments)
+
+    @cached_property
+    def key(self) -> str:
+        return f"{self.operation}({', '.join(argument.key for argument in self.arguments)})"
+
+
+AnyLetter: TypeAlias = Letter | Ones | Diagonal | Entrywise | KernelLetter | Compound
+
+
+class Factor(NamedTuple):
+    """A letter in a word."""
+
+    letter: AnyLetter
+    transposed: bool = False
+    inverted: bool = False
+
+    @property
+    def rows(self) -> Size:
+        return self.letter.columns if self.transposed else self.letter.rows
+
+    @property
+    def columns(self) -> Size:
+        return self.letter.rows if self.transposed else self.letter.columns
+
+    @property
+    def key(self) -> tuple[str, bool, bool]:
+        return self.letter.key, self.transposed, self.inverted
+
+    @property
+    def T(self) -> Factor:
+        if self.letter.is_symmetric or (self.rows == 1 and self.columns == 1):
+            return self._replace(transposed=False)
+        return self._replace(transposed=not self.transposed)
+
+    @property
+    def inverse(self) -> Factor:
+        return self._replace(inverted=not self.inverted)
+
+    @property
+    def is_diagonal(self) -> bool:
+        return isinstance(self.letter, Diagonal)
+
+    @property
+    def is_column_of_ones(self) -> bool:
+        return isinstance(self.letter, Ones) and not self.transposed
+
+    @property
+    def is_row_of_ones(self) -> bool:
+        return isinstance(self.letter, Ones) and self.transposed
+
+
+Word: TypeAlias = tuple[Factor, ...]
+
+
+def word_key(word: Word) -> tuple[int, tuple[tuple[str, bool, bool], ...]]:
+    """By what words are ordered: shorter first, then by their letters."""
+    return len(word), tuple(factor.key for factor in word)
+
+
+def transposed(word: Word) -> Word:
+    """The word of the transpose."""
+    return tuple(factor.T for factor in reversed(word))

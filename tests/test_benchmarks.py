@@ -1,0 +1,161 @@
+"""The benchmarks at toy sizes: what they measure and write, not how long anything takes."""
+
+import datetime
+import json
+import sys
+
+import numpy as np
+import pytest
+
+from benchmarks import __main__ as command
+from benchmarks import cuda
+from benchmarks.exact_kinds import exact_kinds
+from benchmarks.forward_pass import forward_pass
+from benchmarks.growth import exponent, growth, peak_bytes
+from benchmarks.proving import symbolic_proofs, verification
+from benchmarks.results import Section, Target, written
+from benchmarks.timing import Timing, interleaved, ratio
+
+THEOREM = "linear_attention_head_takes_one_gradient_step"
+TIMED = {"seconds", "smallest", "largest", "runs"}
+
+KEPT = Section(
+    "kept", "A promise kept", {"n": 3}, [{"what": "a|b", "seconds": 0.25}], ("A note.",), [Target("c", "1", True)]
+)
+BROKEN = Section("broken", "A promise broken", {}, (), targets=[Target("c", "2", False)])
+
+
+def test_functions_are_run_in_turn_after_one_run_that_is_not_timed():
+    calls = []
+    timings = interleaved({"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, runs=2)
+    assert "".join(calls) == "ababab"
+    assert [len(timing.seconds) for timing in timings.values()] == [2, 2]
+
+
+def test_what_is_called_before_each_run_is_called_once_per_timed_run():
+    calls = []
+    interleaved({"a": lambda: None, "b": lambda: None}, runs=3, before=lambda: calls.append("before"))
+    assert len(calls) == 6
+
+
+def test_ratio_is_of_medians_beside_the_range_over_pairs():
+    against = ratio(Timing((8.0, 6.0, 20.0)), Timing((2.0, 1.0, 4.0)))
+    assert (against.of_medians, against.smallest, against.largest) == (4.0, 4.0, 6.0)
+
+
+@pytest.mark.parametrize("power", [1, 2])
+def test_exponent_is_that_of_an_exact_power_law(power):
+    # The logarithms of powers of two are exact multiples of log 2 up to rounding; the nearest integer decides.
+    assert round(exponent([2, 8, 32], [3 * 2**power, 3 * 8**power, 3 * 32**power]), 12) == power
+
+
+def test_peak_memory_counts_an_array_that_is_dropped_again():
+    def square():
+        np.ones((300, 300)).sum()
+
+    assert 8 * 300**2 <= peak_bytes(square) < 2 * 8 * 300**2
+
+
+def test_growth_takes_less_memory_than_one_square_matrix():
+    section = growth(lengths=(300, 600, 1200), d=2, runs=1)
+    assert [row["n"] for row in section.rows] == [300, 600, 1200]
+    assert all(row["peak bytes beside it"] < 8 * row["n"] ** 2 for row in section.rows)
+    assert section.rows[0].keys() >= TIMED
+
+
+def test_exact_kinds_times_rationals_and_balls():
+    section = exact_kinds(n=3, d=2, layers=2, runs=1)
+    assert [row["instance"].split()[0] for row in section.rows] == ["rationals"] * 4 + ["balls"] * 2
+    assert all(row.keys() >= TIMED for row in section.rows)
+
+
+def test_symbolic_proofs_times_each_theorem():
+    section = symbolic_proofs((THEOREM,), runs=1)
+    assert [row["theorem"] for row in section.rows] == [THEOREM]
+    assert section.rows[0].keys() >= TIMED
+
+
+def test_verification_runs_the_command_line():
+    (row,) = verification((THEOREM,)).rows
+    assert row["command"] == f"icl verify {THEOREM}"
+    assert row["outcome"] == "verified"
+
+
+def test_verification_of_an_unknown_theorem_breaks_its_promise():
+    section = verification(("no_such_theorem",))
+    assert "exit code 2" in section.rows[0]["outcome"]
+    assert not section.targets[0].met
+
+
+def test_without_a_device_the_section_on_cuda_says_why_it_did_not_run(monkeypatch):
+    monkeypatch.setattr(cuda, "missing", lambda: "there is no device")
+    assert cuda.on_cuda().notes == ("Not run: there is no device.",)
+
+
+@pytest.mark.cuda
+@pytest.mark.torch
+def test_on_cuda_ours_is_timed_beside_the_ceilings():
+    pytest.importorskip("torch")
+    if (reason := cuda.missing()) is not None:
+        pytest.skip(reason)
+    section = cuda.on_cuda(n=4, d=3, layers=2, batch=5, runs=1)
+    assert [row["on the device"].split()[0] for row in section.rows] == ["ours", "PyTorch:", "ceiling:", "ceiling:"]
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_every_forward_pass_agrees_with_ours_within_the_rounding_bound(dtype):
+    section = forward_pass(n=4, d=3, m=2, layers=3, batch=5, dtype=dtype, runs=1)
+    ours, *others = section.rows
+    assert ours["forward pass"] == "ours (NumPy)"
+    assert len(others) == 5
+    assert all(row["within the bound"] for row in others)
+    assert [target.met for target in section.targets] == [True]
+
+
+def test_results_have_the_documented_fields(tmp_path):
+    as_json, as_markdown = written([KEPT, BROKEN], tmp_path / "results", datetime.date(2026, 1, 31))
+    record = json.loads(as_json.read_text(encoding="utf-8"))
+    assert record.keys() == {"date", "commit", "environment", "sections", "targets"}
+    assert record["date"] == "2026-01-31"
+    assert record["environment"].keys() >= {"processor", "cores used", "system", "python", "numpy", "gpu"}
+    assert [section.keys() for section in record["sections"]] == [{"name", "title", "sizes", "rows", "notes"}] * 2
+    assert record["sections"][0]["rows"] == [{"what": "a|b", "seconds": 0.25}]
+    assert record["targets"] == [
+        {"claim": "c", "measured": "1", "met": True},
+        {"claim": "c", "measured": "2", "met": False},
+    ]
+    assert as_json.stem == as_markdown.stem
+    assert as_json.stem in ("2026-01-31-cpu", "2026-01-31-cuda")
+
+
+def test_results_in_markdown_show_tables_notes_and_verdicts(tmp_path):
+    _, as_markdown = written([KEPT, BROKEN], tmp_path, datetime.date(2026, 1, 31))
+    text = as_markdown.read_text(encoding="utf-8")
+    for line in ("## A promise kept", "| what | seconds |", r"| a\|b | 0.25 |", "A note.", "**FAIL  c: 2**"):
+        assert line in text.splitlines()
+
+
+@pytest.mark.torch
+def test_results_record_which_build_of_pytorch_it_was(tmp_path):
+    torch = pytest.importorskip("torch")
+    as_json, _ = written([KEPT], tmp_path)
+    environment = json.loads(as_json.read_text(encoding="utf-8"))["environment"]
+    assert environment["torch"] == torch.__version__
+    assert environment["torch's build"].startswith("PyTorch built with")
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize(("sections", "code"), [([KEPT], 0), ([KEPT, BROKEN], 1)], ids=["kept", "broken"])
+def test_exit_code_says_whether_every_promise_is_kept(sections, code, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(command, "SECTIONS", {section.name: lambda section=section: section for section in sections})
+    assert command.main(["--output", str(tmp_path)]) == code
+    assert ("FAIL  c: 2" in capsys.readouterr().out) == bool(code)
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_without_pytorch_the_command_names_the_extra(monkeypatch, tmp_path, capsys):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert command.main(["--output", str(tmp_path)]) == 2
+    assert "install icl-theory[torch]" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
