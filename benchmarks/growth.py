@@ -72,7 +72,11 @@ def exponent(sizes: Sequence[float], values: Sequence[float]) -> float:
 
 
 def peak_bytes(function: Callable[[], Any]) -> int:
-    """How much memory the function holds at most beside what was held before, as Python and NumPy allocate it."""
+    """How much memory the function holds at most beside what was held before, as Python and NumPy allocate it.
+
+    It is run once before, so that what it imports and keeps does not count.
+    """
+    function()
     tracemalloc.start()
     try:
         function()

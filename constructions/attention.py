@@ -96,6 +96,8 @@ class Head:
     def __post_init__(self) -> None:
         if not isinstance(self.score, Kernel) and self.score not in ("linear", "relu", "exp", "softmax"):
             raise ValueError(f"score = {self.score!r}: it must be 'linear', 'relu', 'exp', 'softmax' or a Kernel")
+        if isinstance(self.score, Kernel) and not self.key and not self.query:
+            raise ValueError(f"the kernel {self.score.name!r} needs a key or a query, but both weights are zero")
 
     def update(self, stream: Stream) -> dict[tuple[str, str], Block]:
         """What the head adds to the stream."""

@@ -150,6 +150,10 @@ class Block(ABC):
         """The block as fresh exact data: without its radius, where it has one."""
         return self
 
+    def given(self, name: str, rows: Size, columns: Size, function: Callable[[int, int], Scalar]) -> Block:
+        """A named matrix given entry by entry, such as the positions of the tokens; a letter in the symbolic kind."""
+        return self.fill(rows, columns, function)
+
     def kernel(self, queries: Block, kernel: Kernel) -> Block:
         """The Gram block kappa(keys, queries), (n, q), of these keys (r, n) and the queries (r, q)."""
         if kernel.function is None:

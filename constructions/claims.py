@@ -17,7 +17,7 @@ class Claim:
     """One identity: two blocks that a construction claims to be equal."""
 
     kind: str
-    """``"base"``, ``"step"``, ``"read-out"``, ``"relation"`` or ``"hypothesis"``."""
+    """``"base"``, ``"step"``, ``"read-out"``, ``"relation"``, ``"lemma"`` or ``"hypothesis"``."""
     layer: Index
     """The layer it is about, counted from 1; None if it is about none."""
     slot: str | None
@@ -58,6 +58,8 @@ def claims(
     stream = construction.embed(prompt)
     for relation in construction.hypotheses(prompt):
         yield Claim("hypothesis", None, None, None, relation.left, relation.right, relation.name)
+    for relation in construction.lemmas(prompt):
+        yield Claim("lemma", None, None, None, relation.left, relation.right, relation.name)
     yield from _relation_claims(construction, iterate, prompt, 0, "of the initial iterate")
     done: Index = 0
     for number, stage in enumerate(construction.stages(prompt)):

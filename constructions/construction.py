@@ -35,6 +35,9 @@ class Construction(ABC):
     iterate_symbol: ClassVar[str] = "W"
     """How the iterate is called in a proof, if it is a single block; a named tuple names its own."""
 
+    targets: ClassVar[int | str] = "m"
+    """The number of targets m: its name, or the int for which alone the construction is meant."""
+
     extras: ClassVar[Mapping[str, tuple[str | int, str | int]]] = {}
     """Further data that the theorem speaks of, by name, with their rows and columns as names of the prompt's sizes."""
 
@@ -92,6 +95,10 @@ class Construction(ABC):
 
     def hypotheses(self, prompt: Prompt) -> tuple[Relation, ...]:
         """What is assumed of the data; a prompt that violates it is no instance of the theorem."""
+        return ()
+
+    def lemmas(self, prompt: Prompt) -> tuple[Relation, ...]:
+        """Facts about matrices that are given entry by entry; a proof cites them, and every instance checks them."""
         return ()
 
     # Running it.

@@ -155,14 +155,15 @@ def map_parameters(construction: Instance, function: Callable[[Any, Parameter], 
     A looped parameter stays looped; a per-layer one becomes a tuple, its values mapped one by one.
     """
 
+    def one(value: Any, declared: Parameter) -> Any:
+        return None if value is None else function(value, declared)
+
     def mapped(held: Any, declared: Parameter) -> Any:
-        if held is None:
-            return None
         if isinstance(held, Repeated):
-            return Repeated(mapped(held.value, declared), held.depth)
-        if declared.per_layer:
-            return tuple(None if value is None else function(value, declared) for value in held)
-        return function(held, declared)
+            return Repeated(one(held.value, declared), held.depth)
+        if declared.per_layer and held is not None:
+            return tuple(one(value, declared) for value in held)
+        return one(held, declared)
 
     values = {name: mapped(getattr(construction, name), p) for name, p in parameters(construction).items()}
     return replace(construction, **values)  # type: ignore[type-var]
@@ -188,7 +189,12 @@ def generic(construction: Instance) -> Instance:
 def generic_prompt(construction: Any) -> Prompt:
     """The prompt of which only the names and the sizes' names are known."""
     extras = ((name, Unspecified(name, *shape)) for name, shape in construction.extras.items())
-    return Prompt(Unspecified("X", "d", "n"), Unspecified("Y", "m", "n"), Unspecified("x_query", "d", 1), tuple(extras))
+    return Prompt(
+        Unspecified("X", "d", "n"),
+        Unspecified("Y", construction.targets, "n"),
+        Unspecified("x_query", "d", 1),
+        tuple(extras),
+    )
 
 
 def lifted(construction: Instance, kind: type[Block], prompt: Prompt) -> Instance:
@@ -200,6 +206,11 @@ def lifted(construction: Instance, kind: type[Block], prompt: Prompt) -> Instanc
         TypeError: if a parameter is of another kind than the prompt.
         ValueError: if a shape does not fit the prompt, or a per-layer parameter has another length than the others.
     """
+    targets = getattr(construction, "targets", "m")
+    if isinstance(targets, int) and prompt.m != targets:
+        raise ValueError(
+            f"{type(construction).__name__} is meant for {targets} target, but Y has {prompt.m} rows: run them one by one"
+        )
     values = {
         name: _lifted_parameter(getattr(construction, name), name, p, kind, prompt)
         for name, p in parameters(construction).items()

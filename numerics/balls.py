@@ -58,8 +58,6 @@ class BallBlock(Block):
         Raises:
             ValueError: for balls that are not finite.
         """
-        if isinstance(entry, arb_mat):
-            return cls(arb_mat(entry))
         if hasattr(entry, "tolist") and hasattr(entry, "nrows"):
             entry = entry.tolist()
         rows, columns, entries = matrix_entries(entry)
@@ -105,9 +103,18 @@ class BallBlock(Block):
         return self._mapped(lambda ball: ball.exp())
 
     def inverse(self) -> Self:
-        return type(self)(self._matrix.inv())
+        if self.rows != self.columns:
+            raise ValueError(f"only a square block has an inverse, but shape {self.shape} came")
+        try:
+            return type(self)(self._matrix.inv())
+        except ZeroDivisionError as error:
+            raise ZeroDivisionError(
+                f"the matrix is singular, or {ctx.prec} bits are too few to show that it is not: raise the precision"
+            ) from error
 
     def diagonal(self) -> Self:
+        if 1 not in self.shape:
+            raise ValueError(f"only a row or a column has a diagonal matrix, but shape {self.shape} came")
         entries = self._matrix.entries()
         return self.fill(len(entries), len(entries), lambda i, j: entries[i] if i == j else arb(0))
 
@@ -155,15 +162,18 @@ class BallBlock(Block):
 
     def _compare(self, other: Self) -> Comparison:
         """DIFFERENT if the enclosures of some entry are disjoint; EQUAL says that all of them overlap."""
-        worst, bound = fmpq(0), arb(0)
+        worst, bound, unknown = fmpq(0), arb(0), None
         for a, b in zip(self._matrix.entries(), other._matrix.entries(), strict=True):
             difference = a - b
             if not difference.is_finite():
-                return Comparison(Verdict.UNDECIDED, left=a, right=b)
+                unknown = unknown or (a, b)
+                continue
             if not difference.contains(fmpz(0)):
                 return Comparison(Verdict.DIFFERENT, gap=abs(difference), left=a, right=b)
             bound = bound.max(difference.abs_upper())
             worst = max(worst, abs(_midpoint(difference)))
+        if unknown is not None:
+            return Comparison(Verdict.UNDECIDED, left=unknown[0], right=unknown[1])
         return Comparison(Verdict.EQUAL, gap=Fraction(int(worst.p), int(worst.q)), bound=bound.abs_upper())
 
     def __repr__(self) -> str:

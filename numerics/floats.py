@@ -33,6 +33,10 @@ def float_array(entry: Entry) -> Any:
     """
     if not array_api_compat.is_array_api_obj(entry):
         raise TypeError(f"an array of floats is required, but {type(entry).__name__} came")
+    if isinstance(entry, np.ma.MaskedArray):
+        raise TypeError("a masked array is refused: fill it, or leave out what is masked")
+    if isinstance(entry, np.ndarray):
+        entry = np.asarray(entry)  # * and @ of a numpy.matrix are its own
     xp = array_api_compat.array_namespace(entry)
     if not xp.isdtype(entry.dtype, "real floating"):
         raise TypeError(
@@ -145,6 +149,8 @@ class FloatBlock(Block):
             ) from error
 
     def diagonal(self) -> Self:
+        if 1 not in self.shape:
+            raise ValueError(f"only a row or a column has a diagonal matrix, but shape {self.shape} came")
         row = self._array if self.rows == 1 else self.xp.matrix_transpose(self._array)
         return type(self)(self.identity(row.shape[-1])._array * row)
 

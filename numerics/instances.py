@@ -90,7 +90,7 @@ def exact_parameters(construction: Construction, sizes: Sizes, rng: Randomness, 
         construction: a prototype; what is looped (``Repeated``) stays looped, what is None (zero) stays None.
         sizes: the sizes of the prompt.
         rng: a generator, or a seed.
-        depth: the length of per-layer parameters, >= 1.
+        depth: the length of per-layer parameters, >= 0.
 
     Returns:
         A copy: scalars are Fractions, matrices nested lists of Fractions, per-layer parameters tuples of
@@ -136,11 +136,11 @@ def with_parameters(construction: Construction, depth: int, value: Callable[[Par
 
     Args:
         construction: a prototype; what is looped stays looped, what is None stays None, layer by layer too.
-        depth: the length of per-layer parameters, >= 1.
+        depth: the length of per-layer parameters, >= 0.
         value: from a declaration to a value; asked once per layer, or once for what is looped.
     """
-    if depth < 1:
-        raise ValueError(f"depth = {depth}: at least one layer is required")
+    if depth < 0:
+        raise ValueError(f"depth = {depth}: the number of layers must be at least 0")
     values: dict[str, Any] = {}
     for name, declared in parameters(construction).items():
         held = getattr(construction, name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 from typing import Any, Self, final
 
@@ -148,26 +148,47 @@ def matrix_entries(entry: Entry) -> tuple[int, int, list[Any]]:
     """(rows, columns, entries row by row) of nested lists or of an array with two axes.
 
     Raises:
-        TypeError: for arrays of other numbers than real floats, and for floats in nested lists.
+        TypeError: for arrays of anything but real floats or objects, and for floats among exact entries.
         ValueError: if it is not a rectangle with two axes, or empty.
     """
-    if hasattr(entry, "get") and hasattr(entry, "dtype"):
-        entry = entry.get()
-    is_array = hasattr(entry, "dtype") and hasattr(entry, "shape")
-    if is_array:
-        entry = np.asarray(entry)
-        if entry.dtype != object and not np.issubdtype(entry.dtype, np.floating):
-            raise TypeError(
-                f"an array of dtype {entry.dtype} is refused: pass real floats, or nested lists of int or Fraction "
-                "for an exact run"
-            )
-        entry = entry.tolist() if entry.dtype == object else [list(row) for row in np.atleast_1d(entry)]
+    is_floats = False
+    if hasattr(entry, "dtype") and hasattr(entry, "shape"):
+        entry = _on_host(entry)
+        is_floats, entry = entry.dtype != object, entry.tolist()
     if not isinstance(entry, (list, tuple)) or not all(isinstance(row, (list, tuple)) for row in entry):
         raise ValueError("a matrix must have two axes: pass nested lists, one per row, such as [[1, 2], [3, 4]]")
     widths = {len(row) for row in entry}
     if len(widths) > 1:
         raise ValueError(f"the rows of a matrix must be equally long, but they have lengths {sorted(widths)}")
     values = [value for row in entry for value in row]
+    if not values:
+        raise ValueError(f"a matrix must have rows and columns, but shape ({len(entry)}, 0) came")
+    if not is_floats:
+        refuse_floats(values)
     if any(isinstance(value, (list, tuple)) for value in values):
         raise ValueError("a matrix must have two axes: exact kinds have no batch dimensions; run one prompt at a time")
-    return len(entry), widths.pop() if widths else 0, values
+    return len(entry), widths.pop(), values
+
+
+def refuse_floats(values: Iterable[Any]) -> None:
+    """Refuses floats among exact entries, which may be meant as they are printed or as the dyadics that they are."""
+    for value in values:
+        if isinstance(value, float):
+            raise TypeError(
+                f"{value!r} is a float among exact entries: pass a NumPy array of floats for a float run, or "
+                f"Fraction('{value!r}') for an exact one"
+            )
+
+
+def _on_host(array: Any) -> Any:
+    """The array in NumPy, of floats or of objects."""
+    array = array.get() if hasattr(array, "get") else array
+    if isinstance(array, np.ma.MaskedArray):
+        raise TypeError("a masked array is refused: fill it, or leave out what is masked")
+    array = np.asarray(array)
+    if array.dtype != object and not np.issubdtype(array.dtype, np.floating):
+        raise TypeError(
+            f"an array of dtype {array.dtype} is refused: pass real floats, or nested lists of int or Fraction for an "
+            "exact run"
+        )
+    return array

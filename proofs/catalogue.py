@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 
-from proofs import ahn, one_step_optimum, von_oswald
+from proofs import ahn, fu, one_step_optimum, von_oswald
 from proofs.theorem import Theorem
 
 
@@ -14,7 +14,7 @@ def catalogue() -> dict[str, Theorem]:
     Raises:
         ValueError: if two theorems share a name.
     """
-    theorems = (*von_oswald.theorems(), *one_step_optimum.theorems(), *ahn.theorems())
+    theorems = (*von_oswald.theorems(), *one_step_optimum.theorems(), *ahn.theorems(), *fu.theorems())
     named = {theorem.name: theorem for theorem in theorems}
     if len(named) != len(theorems):
         raise ValueError("two theorems of the catalogue share a name")

@@ -108,6 +108,8 @@ def smallest_counterexample(
     without = []
     for layers, n, d, m in product(range(1, most_layers + 1), *(range(1, size + 1) for size in largest)):
         sizes = Sizes(n, d, m)
+        if prototype.targets not in ("m", m):
+            continue
         difference, construction, prompt = difference_at(prototype, layers, sizes)
         polynomials = [value for value in difference if value != 0]
         if not polynomials:

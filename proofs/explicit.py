@@ -13,6 +13,7 @@ import sympy
 from constructions.block import Block, Entry
 from constructions.comparison import Comparison, Verdict
 from constructions.scalars import Scalar, exact
+from numerics.rationals import refuse_floats
 from proofs.words import exact_coefficient
 
 
@@ -28,14 +29,13 @@ class ExplicitBlock(Block):
     @classmethod
     def lift(cls, entry: Entry) -> Self:
         """A SymPy matrix, or nested lists of SymPy expressions."""
-        if isinstance(entry, (list, tuple)):
-            entry = _table(entry)
-        if not isinstance(entry, (list, sympy.MatrixBase)):
+        if not isinstance(entry, (list, tuple, sympy.MatrixBase)):
             raise TypeError(f"a SymPy matrix of known size is required, but {type(entry).__name__} came")
-        matrix = sympy.ImmutableDenseMatrix(entry)
+        table = entry.applyfunc(_entry) if isinstance(entry, sympy.MatrixBase) else _table(entry)
+        matrix = sympy.ImmutableDenseMatrix(table)
         if 0 in matrix.shape:
             raise ValueError(f"a matrix must have rows and columns, but shape {matrix.shape} came")
-        return cls(matrix.applyfunc(_entry))
+        return cls(matrix)
 
     @property
     def entry(self) -> Entry:
@@ -134,6 +134,7 @@ def _table(rows: Sequence[Any]) -> list[list[Any]]:
     if len({len(row) for row in rows}) > 1:
         lengths = sorted({len(row) for row in rows})
         raise ValueError(f"the rows of a matrix must be equally long, but they have lengths {lengths}")
+    refuse_floats(value for row in rows for value in row)
     return [[_entry(value) for value in row] for row in rows]
 
 

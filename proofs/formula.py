@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -46,7 +45,9 @@ def _written(formula: Formula, style: Style) -> tuple[str, int]:
                 text += f" + {part}" if text else part
         return text, _SUM
     if operation == "@":
-        return " ".join(_bracketed(operand, _PRODUCT, style) for operand in operands), _PRODUCT
+        first, *rest = operands
+        others = (_bracketed(each, _ATOM if each.operation == "scale" else _PRODUCT, style) for each in rest)
+        return " ".join([_bracketed(first, _PRODUCT, style), *others]), _PRODUCT
     if operation == "scale":
         factor = scalar_of(formula.label, style)
         body = _bracketed(operands[0], _PRODUCT, style)
@@ -60,15 +61,27 @@ def _written(formula: Formula, style: Style) -> tuple[str, int]:
             ("inverse", "text"): "^-1",
             ("inverse", "latex"): "^{-1}",
         }[operation, style]
-        return f"{_bracketed(operands[0], _ATOM, style)}{mark}", _PRODUCT
+        return f"{_braced(_bracketed(operands[0], _ATOM, style), style)}{mark}", _PRODUCT
     inside = ", ".join(_written(operand, style)[0] for operand in operands)
-    head = str(formula.label if formula.label is not None else operation)
-    return (f"\\operatorname{{{head}}}({inside})" if style == "latex" else f"{head}({inside})"), _ATOM
+    return _applied(str(formula.label if formula.label is not None else operation), inside, style), _ATOM
 
 
 def _bracketed(formula: Formula, binding: int, style: Style) -> str:
     text, own = _written(formula, style)
-    return text if own >= binding else f"({text})"
+    if own >= binding:
+        return text
+    return f"[{text}]" if text.startswith("(") else f"({text})"
+
+
+def _braced(text: str, style: Style) -> str:
+    """The text, ready to be given a superscript: TeX refuses a second one."""
+    return f"{{{text}}}" if style == "latex" and "^" in text and text[-1] not in ")]" else text
+
+
+def _applied(name: str, inside: str, style: Style) -> str:
+    if style == "text":
+        return f"{name}({inside})"
+    return rf"\operatorname{{{name}}}({inside})".replace("_", r"\_", name.count("_"))
 
 
 def sum_written(total: Sum, style: Style = "text") -> str:
@@ -89,10 +102,13 @@ def sum_written(total: Sum, style: Style = "text") -> str:
 
 
 def _monomial(monomial: Monomial, total: Sum, style: Style) -> str:
-    scalars = [f"({_word(word, style)})" for word in monomial.scalars]
-    if monomial.word:
-        return " ".join([*scalars, _word(monomial.word, style)])
-    return " ".join(scalars) if total.rows == 1 and total.columns == 1 else " ".join([*scalars, "I"])
+    scalars = [_word(word, style) for word in monomial.scalars]
+    words = [_word(monomial.word, style)] if monomial.word else []
+    if not words and (total.rows != 1 or total.columns != 1):
+        words = ["I"]
+    if len(scalars) + len(words) > 1:
+        scalars = [f"({text})" if len(word) > 1 else text for text, word in zip(scalars, monomial.scalars, strict=True)]
+    return " ".join([*scalars, *words])
 
 
 def _word(word: Word, style: Style) -> str:
@@ -104,7 +120,7 @@ def _factor(factor: Factor, style: Style) -> str:
     marks = ("^{-1}" if style == "latex" else "^-1") if factor.inverted else ""
     if factor.transposed:
         marks = ("^{-\\top}" if factor.inverted else "^\\top") if style == "latex" else marks + "'"
-    return f"{{{name}}}{marks}" if style == "latex" and marks and "^" in name else f"{name}{marks}"
+    return f"{_braced(name, style)}{marks}" if marks else name
 
 
 def letter_of(letter: AnyLetter, style: Style) -> str:
@@ -115,7 +131,9 @@ def letter_of(letter: AnyLetter, style: Style) -> str:
         return f"1_{letter.rows}" if style == "text" else f"\\mathbf{{1}}_{{{letter.rows}}}"
     name, arguments = _function_of(letter)
     inside = ", ".join(sum_written(argument, style) for argument in arguments)
-    return f"{name}({inside})" if style == "text" else f"\\operatorname{{{name}}}({inside})"
+    if name == "inverse":
+        return f"({inside})^-1" if style == "text" else f"({inside})^{{-1}}"
+    return _applied(name, inside, style)
 
 
 def _function_of(letter: Diagonal | Entrywise | KernelLetter | Compound) -> tuple[str, tuple[Sum, ...]]:
@@ -128,26 +146,8 @@ def _function_of(letter: Diagonal | Entrywise | KernelLetter | Compound) -> tupl
     return letter.operation, letter.arguments
 
 
-_GREEK = frozenset(
-    [
-        "alpha",
-        "beta",
-        "gamma",
-        "delta",
-        "eta",
-        "lambda",
-        "lam",
-        "mu",
-        "nu",
-        "rho",
-        "sigma",
-        "tau",
-        "phi",
-        "chi",
-        "psi",
-        "omega",
-        "kappa",
-    ]
+_GREEK = re.compile(
+    "alpha|beta|gamma|delta|epsilon|zeta|eta|theta|kappa|lambda|mu|nu|xi|rho|sigma|tau|phi|chi|psi|omega"
 )
 
 
@@ -158,7 +158,7 @@ def name_of(label: tuple[str, Any], style: Style) -> str:
         return name if index is None else f"{name}_{index}" if re.fullmatch(r"\w+", str(index)) else f"{name}_({index})"
     stem, _, subscript = name.partition("_")
     star = "^\\star" if subscript == "star" else ""
-    stem = {"lam": "\\lambda"}.get(stem, f"\\{stem}" if stem in _GREEK else stem)
+    stem = {"lam": "\\lambda"}.get(stem, f"\\{stem}" if _GREEK.fullmatch(stem) else stem)
     parts = [part for part in ("" if star else subscript, "" if index is None else sympy.latex(index)) if part]
     parts = [f"\\mathrm{{{part}}}" if part.isalpha() and len(part) > 1 else part for part in parts]
     return f"{stem}{star}" + (f"_{{{','.join(parts)}}}" if parts else "")
@@ -171,11 +171,18 @@ def scalar_of(value: Any, style: Style) -> str:
         return ""
     if value == -1:
         return "-"
-    writer: Callable[[Any], str] = sympy.latex if style == "latex" else plain
-    sign = "-" if value.could_extract_minus_sign() else ""
-    value = -value if sign else value
-    text = writer(value)
-    return sign + (f"({text})" if isinstance(value, sympy.Add) or (style == "text" and "/" in text) else text)
+    numerator, denominator = sympy.fraction(value)
+    is_negative = all(term.could_extract_minus_sign() for term in sympy.Add.make_args(numerator))
+    sign, numerator = ("-", -numerator) if is_negative else ("", numerator)
+    value = numerator / denominator if sign else value
+    if style == "latex":
+        names = {symbol: name_of((symbol.name, None), style) for symbol in value.atoms(sympy.Symbol)}
+        text = sympy.latex(value, symbol_names=names)
+        return sign + (f"({text})" if isinstance(value, sympy.Add) else text)
+    text = plain(value)
+    if text.startswith("(") and denominator != 1:
+        return f"{sign}({plain(1 / denominator)}) {scalar_of(numerator, style)}"
+    return sign + (f"({text})" if isinstance(value, sympy.Add) or "/" in text else text)
 
 
 def plain(value: Any) -> str:

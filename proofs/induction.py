@@ -7,7 +7,7 @@ state of an arbitrary iterate to the state of the next (step), and that the read
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from constructions.block import Block, Size, Zero
@@ -24,6 +24,10 @@ from proofs.symbols import SymbolBlock, layer_index
 from proofs.words import Sum
 
 
+ASSUMED = ("hypothesis", "lemma")
+"""The kinds of claim that a proof uses and does not prove."""
+
+
 class SymbolicRun:
     """A construction and its prompt as letters, with the rewriting rules that hold of them.
 
@@ -33,13 +37,15 @@ class SymbolicRun:
     def __init__(self, construction: Construction) -> None:
         self.prompt: Prompt = generic_prompt(construction).lifted(SymbolBlock)
         self.construction = lifted(generic(construction), SymbolBlock, self.prompt)
-        self.hypotheses = self.construction.hypotheses(self.prompt)
+        self.hypotheses = (*self.construction.hypotheses(self.prompt), *self.construction.lemmas(self.prompt))
         self.relations: tuple[Relation, ...] = ()
+        self._assumed = [_rule(relation) for relation in self.hypotheses]
+        self.rules: list[Rule] = self._assumed
         self._fresh = 0
 
-    @property
-    def rules(self) -> list[Rule]:
-        return [_rule(relation) for relation in (*self.hypotheses, *self.relations)]
+    def restart(self) -> None:
+        """Forgets the arbitrary iterates of a run, before another."""
+        self.relations, self.rules, self._fresh = (), self._assumed, 0
 
     def arbitrary(self, iterate: Iterate) -> Iterate:
         """Fresh letters of the iterate's shape, assumed to satisfy its relations."""
@@ -50,6 +56,7 @@ class SymbolicRun:
                 *(SymbolBlock.letter(name, *block.shape) for name, block in zip(iterate._fields, iterate, strict=True))
             )
         self.relations = self.construction.relations(fresh, self.prompt)
+        self.rules = [*self._assumed, *(_rule(relation) for relation in self.relations)]
         return fresh
 
     def anything(self, rows: Size, columns: Size) -> Block:
@@ -62,14 +69,15 @@ class SymbolicRun:
         """One symbolic layer index stands for all of them."""
         return (layer_index(),)
 
-    def claims(self) -> Iterator[Claim]:
-        """What the construction claims, on letters."""
+    def claims(self, change: Callable[[int, Any], Any] = lambda stage, layer: layer) -> Iterator[Claim]:
+        """What the construction claims, on letters; ``change`` puts mutants in the place of its layers."""
         return claims(
             self.construction,
             self.prompt,
             indices=self.indices,
             arbitrary=self.arbitrary,
             anything=self.anything,
+            change=change,
         )
 
     def reduced(self, block: Block) -> Sum:
@@ -91,7 +99,7 @@ def prove(construction: Construction) -> Proof:
     run = SymbolicRun(construction)
     identities, assumptions = [], list(run.hypotheses)
     for claim in run.claims():
-        if claim.kind == "hypothesis":
+        if claim.kind in ASSUMED:
             continue
         identities.append(Identity(claim, run.reduced(claim.left), run.reduced(claim.right)))
         assumptions.extend(relation for relation in run.relations if relation not in assumptions)

@@ -46,16 +46,31 @@ def rule(left: Sum, right: Sum) -> Rule:
             f"the sides of a relation must have one shape, but they have {left.rows, left.columns} and "
             f"{right.rows, right.columns}"
         )
-    if len(left.terms) == 1:
-        ((monomial, c),) = left.terms.items()
+    leading = _leading_term(left)
+    if leading is not None:
+        monomial, c = leading
         words = (*monomial.scalars, monomial.word) if monomial.word else monomial.scalars
         if len(words) == 1 and (monomial.word or left.rows == left.columns == 1):
-            return Rule(words[0], right.scale(1 / c))
+            rest = left - Sum(left.rows, left.columns, {monomial: c})
+            return Rule(words[0], (right - rest).scale(1 / c))
     raise ValueError(
-        f"the left side of a relation must be a single product of letters, so that it can be rewritten, but it is "
-        f"{left.key}; "
-        "declare the letters themselves (for instance F @ X @ X.T -> X @ X.T @ F)"
+        "the left side of a relation must be a single product of letters, so that it can be rewritten, but it is "
+        f"{left.key}; declare the letters themselves (for instance F @ X @ X.T -> X @ X.T @ F)"
     )
+
+
+def _leading_term(left: Sum) -> tuple[Monomial, Coefficient] | None:
+    """The only term, or the only one with a function in it: relu(E) may be held as relu(-E) + E."""
+    terms = list(left.terms.items())
+    if len(terms) > 1:
+        terms = [
+            (monomial, c)
+            for monomial, c in terms
+            if any(
+                not isinstance(f.letter, (Letter, Ones)) for word in (*monomial.scalars, monomial.word) for f in word
+            )
+        ]
+    return terms[0] if len(terms) == 1 else None
 
 
 STEP_LIMIT = 2000

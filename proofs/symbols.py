@@ -129,6 +129,10 @@ class SymbolBlock(Block):
     def fill(self, rows: int, columns: int, function: Callable[[int, int], Scalar]) -> Self:
         raise TypeError("a matrix given entry by entry needs concrete sizes; the symbolic kind has none")
 
+    def given(self, name: str, rows: Size, columns: Size, function: Callable[[int, int], Scalar]) -> Block:
+        """The letter of that name: what is known of its entries is stated by the construction's lemmas."""
+        return self.letter(name, rows, columns)
+
     def relu(self) -> Self:
         return self._applied("relu")
 

@@ -50,6 +50,9 @@ def entrywise(function: str, argument: Sum) -> Sum:
     if function != "relu":
         held, is_transposed = _oriented(argument, argument.T)
         return letter_sum(Entrywise(function, held), is_transposed)
+    everywhere = _constant(argument)
+    if everywhere is not None:
+        return argument if everywhere > 0 else zero(argument.rows, argument.columns)
     candidates = [argument, argument.T]
     contents = [_content(each.sorted_terms()[0][1]) for each in candidates]
     held, is_transposed = _oriented(*(each.scale(1 / c) for each, c in zip(candidates, contents, strict=True)))
@@ -57,6 +60,15 @@ def entrywise(function: str, argument: Sum) -> Sum:
     if content.could_extract_minus_sign():
         return applied.scale(-content) + argument
     return applied.scale(content)
+
+
+def _constant(argument: Sum) -> Coefficient | None:
+    """c if every entry is the number c; None if that is not known."""
+    each = ones(argument.rows, argument.columns)
+    if argument.terms.keys() != each.terms.keys():
+        return None
+    (c,) = argument.terms.values()
+    return c if c.is_Number else None
 
 
 def _content(coefficient: Coefficient) -> Coefficient:
@@ -133,6 +145,9 @@ def inverse(argument: Sum) -> Sum:
         if all(factor.rows == factor.columns for factor in monomial.word):
             scalars = tuple(sorted((reciprocal(scalar) for scalar in monomial.scalars), key=word_key))
             return times_scalar(Sum(1, 1, {Monomial(scalars, ()): tidy(1 / c)}), _word_inverse(monomial.word, argument))
+    everywhere = _constant(argument)
+    if everywhere is not None:
+        return argument if everywhere > 0 else zero(argument.rows, argument.columns)
     candidates = [argument, argument.T]
     contents = [_signed_number(each.sorted_terms()[0][1]) for each in candidates]
     held, is_transposed = _oriented(*(each.scale(1 / c) for each, c in zip(candidates, contents, strict=True)))

@@ -45,8 +45,8 @@ def test_ratio_is_of_medians_beside_the_range_over_pairs():
 
 @pytest.mark.parametrize("power", [1, 2])
 def test_exponent_is_that_of_an_exact_power_law(power):
-    # The logarithms of powers of two are exact multiples of log 2 up to rounding; the nearest integer decides.
-    assert round(exponent([2, 8, 32], [3 * 2**power, 3 * 8**power, 3 * 32**power]), 12) == power
+    # The logarithms are 0, 2 log 2 and 4 log 2, which rounds as log 2 does, so that nothing else rounds.
+    assert exponent([1, 4], [1, 4**power]) == power
 
 
 def test_peak_memory_counts_an_array_that_is_dropped_again():
@@ -65,7 +65,7 @@ def test_growth_takes_less_memory_than_one_square_matrix():
 
 def test_exact_kinds_times_rationals_and_balls():
     section = exact_kinds(n=3, d=2, layers=2, runs=1)
-    assert [row["instance"].split()[0] for row in section.rows] == ["rationals"] * 4 + ["balls"] * 2
+    assert [row["instance"].split()[0] for row in section.rows] == ["rationals,"] * 4 + ["balls"] * 2
     assert all(row.keys() >= TIMED for row in section.rows)
 
 
@@ -95,7 +95,6 @@ def test_without_a_device_the_section_on_cuda_says_why_it_did_not_run(monkeypatc
 @pytest.mark.cuda
 @pytest.mark.torch
 def test_on_cuda_ours_is_timed_beside_the_ceilings():
-    pytest.importorskip("torch")
     if (reason := cuda.missing()) is not None:
         pytest.skip(reason)
     section = cuda.on_cuda(n=4, d=3, layers=2, batch=5, runs=1)
@@ -138,7 +137,8 @@ def test_results_in_markdown_show_tables_notes_and_verdicts(tmp_path):
 
 @pytest.mark.torch
 def test_results_record_which_build_of_pytorch_it_was(tmp_path):
-    torch = pytest.importorskip("torch")
+    import torch
+
     as_json, _ = written([KEPT], tmp_path)
     environment = json.loads(as_json.read_text(encoding="utf-8"))["environment"]
     assert environment["torch"] == torch.__version__

@@ -127,13 +127,14 @@ def masks(draw, groups):
 def heads(draw, groups, scores, lift):
     keys = draw(st.sampled_from([SLOTS, {"a": 2, "b": 1}]))
     values = draw(st.sampled_from([SLOTS, {"v": 2, "w": 3}]))
+    key, query = draw(weights(keys, lift=lift)), draw(weights(keys, lift=lift))
     projected = values is not SLOTS or draw(st.booleans())
     return Head(
-        key=draw(weights(keys, lift=lift)),
-        query=draw(weights(keys, lift=lift)),
+        key=key,
+        query=query,
         value=draw(weights(values, lift=lift)),
         projection=draw(weights(SLOTS, values, lift=lift)) if projected else None,
-        score=draw(st.sampled_from(scores)),
+        score=draw(st.sampled_from([score for score in scores if key or query or not isinstance(score, Kernel)])),
         factor=draw(st.sampled_from([1, -1, Fraction(1, 3)])),
         mask=draw(masks(groups)),
     )

@@ -209,8 +209,8 @@ def test_an_invertible_parameter_that_is_not_square_is_refused(drawn_parameters)
 
 @PARAMETERS
 def test_no_layers_are_refused(drawn_parameters):
-    with pytest.raises(ValueError, match=r"depth = 0: at least one layer is required"):
-        drawn_parameters(Prototype(steps=[1]), SIZES, 0, depth=0)
+    with pytest.raises(ValueError, match=r"depth = -1: the number of layers must be at least 0"):
+        drawn_parameters(Prototype(steps=[1]), SIZES, 0, depth=-1)
 
 
 @pytest.mark.parametrize(

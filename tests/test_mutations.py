@@ -91,6 +91,6 @@ def test_mutation_of_another_stage_changes_nothing():
 
 
 def test_equivalence_is_proved_for_an_idle_block_only():
-    prototype = GradientDescent(step_sizes=[1], W_0=[[1]])
-    assert is_equivalent(prototype, Mutation(0, 0, 0, "projection", ("x", "x"), "deleted"))
-    assert not is_equivalent(prototype, Mutation(0, 0, 0, "projection", ("y", "y"), "deleted"))
+    run = SymbolicRun(GradientDescent(step_sizes=[1], W_0=[[1]]))
+    assert is_equivalent(run, Mutation(0, 0, 0, "projection", ("x", "x"), "deleted"))
+    assert not is_equivalent(run, Mutation(0, 0, 0, "projection", ("y", "y"), "deleted"))

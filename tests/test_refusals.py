@@ -148,6 +148,11 @@ def test_an_unknown_score_is_refused():
         Head(WHOLE, WHOLE, WHOLE, score="sigmoid")
 
 
+def test_a_kernel_of_nothing_is_refused():
+    with pytest.raises(ValueError, match="the kernel 'quadratic' needs a key or a query, but both weights are zero"):
+        Head(Weight({}), Weight({("x", "x"): 0}), WHOLE, score=Kernel("quadratic"))
+
+
 def test_an_unknown_activation_is_refused():
     with pytest.raises(ValueError, match="activation = 'gelu': it must be 'relu' or 'square'"):
         MLP(WHOLE, WHOLE, activation="gelu")

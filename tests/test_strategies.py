@@ -204,8 +204,8 @@ def test_constructions_shrink_to_the_simplest_invertible_parameters():
 
 
 def test_constructions_without_layers_are_refused():
-    with pytest.raises(ValueError, match=r"depth = 0: at least one layer is required"):
-        smallest(constructions(DESCENT, Sizes(n=1, d=1), depth=0))
+    with pytest.raises(ValueError, match=r"depth = -1: the number of layers must be at least 0"):
+        smallest(constructions(DESCENT, Sizes(n=1, d=1), depth=-1))
 
 
 # Instances.

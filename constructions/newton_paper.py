@@ -1,0 +1,270 @@
+"""The (k + 8)-layer network of the paper: Newton's iteration on an interleaved prompt, with ReLU attention and MLPs.
+
+Symbols: n examples, d features, one target; X (d, n), Y (1, n), x_query (d, 1), S = X X^T, M (d, d). The prompt is
+x_1, y_1, ..., x_n, y_n, x_query: 2 n + 1 tokens, position t = 0, ..., 2 n.
+
+    M_0 = alpha S,  M <- 2 M - M S M            prediction Y X^T M_k x_query
+
+Layers, as in the paper's list: move, initialise, affine; k Newton layers; move, multiply, sum, move, multiply. Every one
+is exact: a position is the rational code (1, t, t^2), and the score ReLU(1 - (t - 1 - j)^2) is 1 if token j stands just
+before token t and 0 otherwise; a product is a difference of squares; a linear map is a pair of ReLUs.
+
+Reference: Fu et al. (2024), Theorem 5.1 and appendix B, corrected: V_2 = -V_1 in every pair of heads, and x_query in rows
+of its own, so that it is no key. The printed products, moves and affine maps are approximations; these are exact.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+from constructions.attention import Head
+from constructions.block import Block, Size, Zero
+from constructions.construction import Construction
+from constructions.layer import MLP, Attention, Layer, Sublayer
+from constructions.newton_gram import symmetric_and_commuting
+from constructions.parameters import layer_count, scalar
+from constructions.prompt import Prompt
+from constructions.relu_pairs import relu_pair
+from constructions.scalars import Scalar, ratio
+from constructions.stages import ANYTHING, Index, Loop, Relation, Single, Stage, State
+from constructions.stream import Stream
+from constructions.weights import Weight
+
+GROUPS = ("inputs", "targets", "query")
+POSITION = ("one", "p", "pp")
+"""The slots of the position code (1, t, t^2)."""
+
+
+def previous_token(source: str, out: str, value: Scalar = 1) -> Attention:
+    """A ReLU head that adds ``source`` of the token before to ``out``: ReLU(1 - (t - 1 - j)^2) in position codes.
+
+    1 - (t - 1 - j)^2 = 1 * (2 t - t^2) + j * (2 t - 2) + j^2 * (-1).
+    """
+    return Attention(
+        Head(
+            key=Weight({(slot, slot): 1 for slot in POSITION}),
+            query=Weight({("one", "p"): 2, ("one", "pp"): -1, ("p", "p"): 2, ("p", "one"): -2, ("pp", "one"): -1}),
+            value=Weight({(out, source): value}),
+            score="relu",
+        )
+    )
+
+
+def linear_map(blocks: dict[tuple[str, str], Scalar]) -> MLP:
+    """The MLP h <- h + A h by pairs of ReLUs, for a map A of multiples of the identity."""
+    slots = dict.fromkeys(slot for _, slot in blocks)
+    inner = {(f"{slot}{sign}", slot): value for slot in slots for sign, value in (("+", 1), ("-", -1))}
+    outer = {
+        (out, f"{slot}{sign}"): value * factor
+        for (out, slot), value in blocks.items()
+        for sign, factor in (("+", 1), ("-", -1))
+    }
+    return MLP(Weight(inner), Weight(outer))
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class PaperNewton(Construction):
+    """k + 8 layers of ReLU attention and MLPs on the interleaved prompt that run k Newton steps from alpha X X^T.
+
+    Args:
+        alpha: the initial scale; converges if 0 < alpha < 2 / lambda_max(X X^T)^2.
+        steps: k, the number of Newton steps.
+    """
+
+    iterate_symbol = "M"
+    targets: ClassVar[int | str] = 1
+
+    alpha: Scalar = scalar("alpha", positive=True)
+    steps: int = layer_count()
+
+    @property
+    def depth(self) -> Size:
+        return self.steps
+
+    # The algorithm.
+
+    def initial(self, prompt: Prompt) -> Block:
+        return (prompt.X @ prompt.X.T).scale(self.alpha)
+
+    def step(self, l: Index, M: Block, prompt: Prompt) -> Block:
+        return M.scale(2) - M @ prompt.X @ (prompt.X.T @ M)
+
+    def predict(self, M: Block, prompt: Prompt) -> Block:
+        return prompt.Y @ (prompt.X.T @ (M @ prompt.x_query))
+
+    def relations(self, iterate: Block, prompt: Prompt) -> tuple[Relation, ...]:
+        return symmetric_and_commuting(iterate, prompt)
+
+    # The weights.
+
+    def embed(self, prompt: Prompt) -> Stream:
+        """x_i in U, y_i in y, x_query in rows XT of its own, and the position codes."""
+        d = prompt.d
+        return Stream(
+            slots={"U": d, "X": d, "y": 1, "Z": d, "W": d, "XT": d, "result": 1, "one": 1, "p": 1, "pp": 1},
+            groups={"inputs": prompt.n, "targets": prompt.n, "query": 1},
+            blocks={
+                **self.positions(prompt),
+                ("U", "inputs"): prompt.X,
+                ("y", "targets"): prompt.Y,
+                ("XT", "query"): prompt.x_query,
+            },
+            order=(("inputs", "targets"), "query"),
+        )
+
+    def positions(self, prompt: Prompt) -> dict[tuple[str, str], Block]:
+        """The codes (1, t, t^2): t = 2 i for x_i, 2 i + 1 for y_i (i from 0), 2 n for the query."""
+        like, n = prompt.X, prompt.n
+        at: dict[str, Callable[[int], Scalar]] = {
+            "inputs": lambda i: 2 * i,
+            "targets": lambda i: 2 * i + 1,
+            "query": lambda i: 2 * n,
+        }
+        sizes = {"inputs": n, "targets": n, "query": 1}
+        codes: dict[tuple[str, str], Block] = {}
+        for group, t in at.items():
+            codes["one", group] = like.ones(1, sizes[group])
+            codes["p", group] = like.given(f"p_{group}", 1, sizes[group], lambda _, i, t=t: t(i))
+            codes["pp", group] = like.given(f"pp_{group}", 1, sizes[group], lambda _, i, t=t: t(i) ** 2)
+        return codes
+
+    def lemmas(self, prompt: Prompt) -> tuple[Relation, ...]:
+        """The score of the previous token on every pair of groups: identity, shift, last, or zero."""
+        like, n = prompt.X, prompt.n
+        codes = self.positions(prompt)
+        (head,) = previous_token("U", "U").heads
+        selected: dict[tuple[str, str], Block] = {
+            ("inputs", "targets"): like.identity(n),
+            ("targets", "inputs"): like.given("shift", n, n, lambda i, j: int(i == j - 1)),
+            ("targets", "query"): like.given("last", n, 1, lambda i, _: int(i == n - 1)),
+        }
+        relations = []
+        for key_group in GROUPS:
+            for query_group in GROUPS:
+                key = head.key({slot: codes[slot, key_group] for slot in POSITION})
+                query = head.query({slot: codes[slot, query_group] for slot in POSITION})
+                score = sum((key[slot].T @ query[slot] for slot in POSITION[1:]), key["one"].T @ query["one"])
+                right = selected.get((key_group, query_group), Zero(*score.shape))
+                relations.append(Relation(f"previous token, {key_group} to {query_group}", score.relu(), right))
+        last = selected["targets", "query"]
+        relations.append(Relation("the last token is one token", like.ones(1, n) @ last, like.identity(1)))
+        return tuple(relations)
+
+    def layer(self, l: Index, prompt: Prompt) -> Layer:
+        """A Newton layer: u <- u - (1/2) sum_j u_j <x_j, u> by two ReLU heads, then u <- 2 u by the MLP."""
+        return Layer(Attention(*self.newton_heads(prompt)), linear_map({("U", "U"): 1}))
+
+    def newton_heads(self, prompt: Prompt) -> tuple[Head, ...]:
+        """(G, J, J) and (-G, J, -J) with normaliser n; query from U and key from X, the stable form."""
+        head = Head(
+            key=Weight({("key", "X"): 1}),
+            query=Weight({("key", "U"): ratio(-prompt.n, 2)}),
+            value=Weight({("U", "U"): 1}),
+            factor=ratio(1, prompt.n),
+        )
+        return relu_pair(head)
+
+    def prologue(self, prompt: Prompt) -> tuple[Layer, ...]:
+        """Move U to X; U <- U + alpha S U; U <- U - X."""
+        initialise = Head(
+            key=Weight({("key", "U"): 1}),
+            query=Weight({("key", "U"): 1}),
+            value=Weight({("U", "U"): self.alpha * prompt.n}),
+            factor=ratio(1, prompt.n),
+        )
+        return (
+            Layer(linear_map({("X", "U"): 1})),
+            Layer(Attention(*relu_pair(initialise))),
+            Layer(linear_map({("U", "X"): -1})),
+        )
+
+    def epilogue(self, prompt: Prompt) -> tuple[Layer, ...]:
+        """Move U to the targets; Z = y U there; W = sum of Z; move it to the query; result = <W, x_query>."""
+        return (
+            Layer(previous_token("U", "U")),
+            Layer(self.scaled_by_target(prompt)),
+            Layer(
+                Attention(
+                    Head(
+                        key=Weight({("key", "one"): 1}),
+                        query=Weight({("key", "one"): 1}),
+                        value=Weight({("W", "Z"): prompt.n}),
+                        score="relu",
+                        factor=ratio(1, prompt.n),
+                    )
+                )
+            ),
+            Layer(previous_token("W", "Z")),
+            Layer(self.inner_product(prompt)),
+        )
+
+    def scaled_by_target(self, prompt: Prompt) -> Sublayer:
+        """Z <- Z + y U: (U_i + y)^2 / 4 - (U_i - y)^2 / 4 in every row i."""
+        spread = prompt.X.ones(prompt.d, 1)
+        inner = Weight({("sum", "U"): 1, ("sum", "y"): spread, ("gap", "U"): 1, ("gap", "y"): -spread})
+        return MLP(inner, Weight({("Z", "sum"): ratio(1, 4), ("Z", "gap"): ratio(-1, 4)}), activation="square")
+
+    def inner_product(self, prompt: Prompt) -> Sublayer:
+        """result <- result + <Z, XT>: the sum over rows of (Z_i + XT_i)^2 / 4 - (Z_i - XT_i)^2 / 4."""
+        quarter = prompt.X.ones(1, prompt.d).scale(ratio(1, 4))
+        inner = Weight({("sum", "Z"): 1, ("sum", "XT"): 1, ("gap", "Z"): 1, ("gap", "XT"): -1})
+        return MLP(inner, Weight({("result", "sum"): quarter, ("result", "gap"): -quarter}), activation="square")
+
+    # The invariant.
+
+    def state(self, l: Index, M: Block, prompt: Prompt) -> State:
+        """Before Newton layer l the inputs hold M x in U and x in X; the targets hold y, the query x_query in XT."""
+        return {**self.held(prompt), ("U", "inputs"): M @ prompt.X, ("X", "inputs"): prompt.X}
+
+    def held(self, prompt: Prompt) -> dict[tuple[str, str], Block]:
+        """What no layer before the epilogue changes."""
+        return {
+            **self.positions(prompt),
+            ("y", "targets"): prompt.Y,
+            ("XT", "query"): prompt.x_query,
+        }
+
+    def stages(self, prompt: Prompt) -> tuple[Stage, ...]:
+        X, Y = prompt.X, prompt.Y
+        move, initialise, affine = self.prologue(prompt)
+        to_targets, multiply, add, to_query, product = self.epilogue(prompt)
+
+        def before(U: Callable[[Block], Block]) -> Callable[[Block], State]:
+            return lambda M: {**self.held(prompt), ("U", "inputs"): U(M), ("X", "inputs"): X}
+
+        def moved(M: Block) -> dict[tuple[str, str], Block]:
+            return {**self.state(0, M, prompt), ("U", "targets"): M @ X}
+
+        def multiplied(M: Block) -> dict[tuple[str, str], Block]:
+            return {**moved(M), ("Z", "targets"): M @ X @ Y.diagonal()}
+
+        def summed(M: Block) -> dict[tuple[str, str], Block]:
+            w = M @ X @ Y.T
+            columns = {
+                ("W", group): w @ X.ones(1, size) for group, size in (("inputs", prompt.n), ("targets", prompt.n))
+            }
+            return {**multiplied(M), **columns, ("W", "query"): w}
+
+        def delivered(M: Block) -> State:
+            scattered = {("Z", "inputs"): ANYTHING, ("Z", "targets"): ANYTHING}
+            return {**summed(M), **scattered, ("Z", "query"): M @ X @ Y.T}
+
+        def answered(M: Block) -> State:
+            return {**delivered(M), ("result", "query"): Y @ X.T @ M.T @ prompt.x_query}
+
+        (newton,) = super().stages(prompt)
+        assert isinstance(newton, Loop)
+        return (
+            Single(move, before(lambda M: X), name="move"),
+            Single(initialise, before(lambda M: X + (X @ (X.T @ X)).scale(self.alpha)), name="initialise"),
+            Single(affine, before(lambda M: M @ X), name="affine"),
+            newton,
+            Single(to_targets, moved, name="move"),
+            Single(multiply, multiplied, name="multiply"),
+            Single(add, summed, name="sum"),
+            Single(to_query, delivered, name="move"),
+            Single(product, answered, name="multiply"),
+        )
+
+    def read_out(self, stream: Stream) -> Block:
+        return stream["result", "query"]
