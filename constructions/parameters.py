@@ -209,7 +209,8 @@ def lifted(construction: Instance, kind: type[Block], prompt: Prompt) -> Instanc
     targets = getattr(construction, "targets", "m")
     if isinstance(targets, int) and prompt.m != targets:
         raise ValueError(
-            f"{type(construction).__name__} is meant for {targets} target, but Y has {prompt.m} rows: run them one by one"
+            f"{type(construction).__name__} is meant for {targets} target, but Y has {prompt.m} rows: run them one "
+            "by one"
         )
     values = {
         name: _lifted_parameter(getattr(construction, name), name, p, kind, prompt)

@@ -19,11 +19,13 @@ def theorems() -> tuple[Theorem, ...]:
         ConstructionTheorem(
             name="interleaved_relu_network_runs_newton_in_k_plus_8_layers",
             system=_PAPER,
-            reference="Fu et al. (2024), Theorem 5.1, arXiv 2310.17086, corrected: V_2 = -V_1, x_query in rows of its own",
+            reference=(
+                "Fu et al. (2024), Theorem 5.1, arXiv 2310.17086, corrected: V_2 = -V_1, x_query in rows of its own"
+            ),
             statement=(
                 f"The network of k + 8 ReLU layers on x_1, y_1, ..., x_n, y_n, x_query runs k steps {_STEP} from "
-                "M_0 = alpha X X^T and predicts y X^T M_k x_query, exactly: position scores, products by squares and ReLU "
-                "pairs in place of the printed approximations."
+                "M_0 = alpha X X^T and predicts y X^T M_k x_query, exactly: position scores, products by squares and "
+                "ReLU pairs in place of the printed approximations."
             ),
             prototype=PaperNewton(alpha=1, steps=1),
             layers=(0, 1, 2, 3),
@@ -33,7 +35,9 @@ def theorems() -> tuple[Theorem, ...]:
             name="newton_from_identity_is_one_looped_layer_and_a_read_out",
             system="this project",
             reference=_SHARPER,
-            statement=f"k loops of one layer (attention and a doubling) run {_STEP} from alpha I; one more layer reads out.",
+            statement=(
+                f"k loops of one layer (attention and a doubling) run {_STEP} from alpha I; one more layer reads out."
+            ),
             prototype=NewtonFromIdentity(alpha=1, steps=1, looped=True),
             layers=(0, 1, 2, 3),
         ),

@@ -23,7 +23,6 @@ from proofs.rewriting import Rule, reduced, rule
 from proofs.symbols import SymbolBlock, layer_index
 from proofs.words import Sum
 
-
 ASSUMED = ("hypothesis", "lemma")
 """The kinds of claim that a proof uses and does not prove."""
 

@@ -145,9 +145,6 @@ def inverse(argument: Sum) -> Sum:
         if all(factor.rows == factor.columns for factor in monomial.word):
             scalars = tuple(sorted((reciprocal(scalar) for scalar in monomial.scalars), key=word_key))
             return times_scalar(Sum(1, 1, {Monomial(scalars, ()): tidy(1 / c)}), _word_inverse(monomial.word, argument))
-    everywhere = _constant(argument)
-    if everywhere is not None:
-        return argument if everywhere > 0 else zero(argument.rows, argument.columns)
     candidates = [argument, argument.T]
     contents = [_signed_number(each.sorted_terms()[0][1]) for each in candidates]
     held, is_transposed = _oriented(*(each.scale(1 / c) for each, c in zip(candidates, contents, strict=True)))

@@ -67,8 +67,8 @@ SHAPES = st.tuples(*[st.sampled_from([N, D, M, 1])] * 2)
 
 
 @st.composite
-def trees(draw, rows, columns, flavour="everything", depth=4, sizes=(N, D, M, 1)):
-    """Expressions of that shape."""
+def trees(draw, rows, columns, flavour="everything", depth=4, sizes=(N, D, M, 1), letters="AB"):
+    """Expressions of that shape, over letters of that shape and of shapes of those sizes."""
 
     def size():
         return draw(st.sampled_from(sizes))
@@ -78,7 +78,7 @@ def trees(draw, rows, columns, flavour="everything", depth=4, sizes=(N, D, M, 1)
         is_square_only = operation in ("inverse", "diagonal", "inverse letter", "identity")
         if is_square_only and r != c:
             operation = "letter"
-        name = draw(st.sampled_from("AB")) if "letter" in operation else None
+        name = draw(st.sampled_from(letters)) if "letter" in operation else None
         if operation == "letter":
             return letter(name, r, c)
         if operation == "transposed letter":
