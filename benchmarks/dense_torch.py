@@ -107,12 +107,12 @@ def reassociated(R: Any, layers: Layers) -> Any:
     return R
 
 
-def by_hand(X: Any, Y: Any, x_query: Any, rates: Sequence[Scalar]) -> Any:
+def by_hand(rates: Sequence[Scalar], X: Any, Y: Any, x_query: Any) -> Any:
     """The prediction of gradient descent from zero, for this construction alone: nonzero blocks, (Y X^T) X.
 
     Args:
-        X, Y, x_query: the prompts.
         rates: eta_l / n, layer by layer: floats for tensors, exact scalars for ``Bounded``.
+        X, Y, x_query: the prompts.
     """
     prediction = None
     for rate in rates:

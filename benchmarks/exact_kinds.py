@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 from benchmarks.results import Section, Target
@@ -35,8 +36,8 @@ def exact_kinds(n: int = 20, d: int = 10, m: int = 1, layers: int = 5, runs: int
     }
     functions: dict[str, Callable[[], Any]] = {}
     for name, (prompt, kind) in instances.items():
-        functions[f"{name}: forward pass"] = lambda p=prompt, k=kind: _forward(construction, p, k)
-        functions[f"{name}: whole check"] = lambda p=prompt, k=kind: _check(construction, p, k)
+        functions[f"{name}: forward pass"] = partial(_forward, construction, prompt, kind)
+        functions[f"{name}: whole check"] = partial(_check, construction, prompt, kind)
     timings = interleaved(functions, runs)
     exact = {name: timing for name, timing in timings.items() if name.startswith("rationals")}
     slowest = max(exact, key=lambda name: exact[name].median)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -134,10 +135,10 @@ class Setting:
             import torch
 
             with torch.inference_mode():
-                return dense_torch.in_pieces(lambda *each: dense_torch.by_hand(*each, floats), size, *tensors).numpy()
+                return dense_torch.in_pieces(partial(dense_torch.by_hand, floats), size, *tensors).numpy()
 
         def bounded(count: int) -> Any:
-            return dense_torch.by_hand(*(Bounded.lift(each[:count]) for each in tensors), rates)
+            return dense_torch.by_hand(rates, *(Bounded.lift(each[:count]) for each in tensors))
 
         return Contender(f"{name}, {size} prompts at a time" if size < len(tensors[0]) else name, on_all, bounded)
 

@@ -27,11 +27,12 @@ def growth(lengths: Sequence[int] = LENGTHS, d: int = 20, m: int = 1, layers: in
         def predicted(entries: tuple[Any, ...] = entries) -> Any:
             return construction(*entries)
 
-        peak = peak_bytes(predicted)
+        peak, timing = peak_bytes(predicted), interleaved({"ours": predicted}, runs)["ours"]
         rows.append(
             {
                 "n": n,
-                **interleaved({"ours": predicted}, runs)["ours"].columns(),
+                **timing.columns(),
+                "seconds per token": timing.median / n,
                 "input bytes": input_bytes,
                 "peak bytes beside it": peak,
                 "peak / input": peak / input_bytes,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from functools import partial
 
 from sympy.core.cache import clear_cache
 
@@ -26,7 +27,7 @@ def symbolic_proofs(names: tuple[str, ...] | None = None, runs: int = RUNS) -> S
     """
     named = {name: theorem for name, theorem in catalogue().items() if "proof" in theorem.kinds}
     chosen = tuple(named) if names is None else names
-    timings = interleaved({name: lambda name=name: _proved(name) for name in chosen}, runs, before=clear_cache)
+    timings = interleaved({name: partial(_proved, name) for name in chosen}, runs, before=clear_cache)
     slowest = max(timings, key=lambda name: timings[name].median)
     return Section(
         "symbolic_proofs",

@@ -71,7 +71,7 @@ class Section:
         parts = [
             f"## {self.title}",
             sizes,
-            _table(self.rows),
+            _table(self.rows) if self.rows else "",
             *self.notes,
             *(f"**{target}**" for target in self.targets),
         ]

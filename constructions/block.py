@@ -13,7 +13,7 @@ import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Self, final
+from typing import Any, ClassVar, Self, final
 
 from constructions.comparison import Comparison, Verdict
 from constructions.scalars import Scalar, exact, is_one, is_zero
@@ -50,8 +50,10 @@ class Block(ABC):
 
     __slots__ = ()
 
-    __array_ufunc__ = None
-    """NumPy leaves an operation of an array and a block to the block, which refuses it."""
+    is_zero: ClassVar[bool] = False
+    """Whether the block is ``Zero``: known to be zero, whatever its entries."""
+
+    __array_ufunc__ = None  # NumPy leaves an operation of an array and a block to the block, which refuses it
 
     # What every kind of number provides.
 
@@ -178,21 +180,21 @@ class Block(ABC):
         return self.ones(rows, columns)._scale(exact(0))
 
     def __matmul__(self, other: Block) -> Block:
-        if not isinstance(other, Block):
+        if not (type(other) is type(self) or isinstance(other, Block)):
             return NotImplemented
         if self.columns != other.rows:
             raise ValueError(f"cannot multiply shapes {self.shape} and {other.shape}: {self.columns} != {other.rows}")
-        if isinstance(self, Zero) or isinstance(other, Zero):
+        if self.is_zero or other.is_zero:
             return Zero(self.rows, other.columns)
         return self._matmul(self._same_kind(other))
 
     def __add__(self, other: Block) -> Block:
-        if not isinstance(other, Block):
+        if not (type(other) is type(self) or isinstance(other, Block)):
             return NotImplemented
         self._same_shape(other, "add")
-        if isinstance(other, Zero):
+        if other.is_zero:
             return self
-        if isinstance(self, Zero):
+        if self.is_zero:
             return other
         return self._add(self._same_kind(other))
 
@@ -207,14 +209,14 @@ class Block(ABC):
         scalar = exact(scalar)
         if is_zero(scalar):
             return Zero(*self.shape)
-        if is_one(scalar) or isinstance(self, Zero):
+        if is_one(scalar) or self.is_zero:
             return self
         return self._scale(scalar)
 
     def hadamard(self, other: Block) -> Block:
         """The entrywise product."""
         self._same_shape(other, "multiply entrywise")
-        if isinstance(self, Zero) or isinstance(other, Zero):
+        if self.is_zero or other.is_zero:
             return Zero(*self.shape)
         return self._hadamard(self._same_kind(other))
 
@@ -257,6 +259,8 @@ class Zero(Block):
     """The zero block of any kind: it has a shape and nothing else, so it is never stored and never multiplied."""
 
     __slots__ = ("_shape",)
+
+    is_zero: ClassVar[bool] = True
 
     def __init__(self, rows: Size, columns: Size) -> None:
         self._shape = (rows, columns)

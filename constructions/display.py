@@ -12,7 +12,7 @@ from typing import Any
 from constructions.block import Block, Size, kind_of
 from constructions.construction import Construction
 from constructions.layout import Heading, Part, Sentence, Style, as_latex, as_text
-from constructions.notation import Notation, first_line
+from constructions.notation import MOST_SLOTS, Notation, first_line
 from constructions.parameters import (
     Parameter,
     PerLayer,
@@ -110,6 +110,8 @@ class _Drawing:
             yield Sentence(f"order: {', then '.join(strands)}")
         for relation in self.construction.hypotheses(self.prompt):
             yield self.write.relation("assumed", relation)
+        if len(self.stream.slots) > MOST_SLOTS:
+            yield Sentence("zero rows and columns of weights are left out")
         yield Heading("embedding:", 1)
         yield self.write.table(self.stream)
 

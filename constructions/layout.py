@@ -22,6 +22,17 @@ class Grid:
     columns: tuple[str, ...]
     entries: tuple[tuple[str, ...], ...]
 
+    def without_zeros(self) -> Grid | str:
+        """The grid without its zero rows and columns; ``"0"`` if nothing is left."""
+        rows = [i for i, row in enumerate(self.entries) if any(entry != "0" for entry in row)]
+        columns = [j for j in range(len(self.columns)) if any(row[j] != "0" for row in self.entries)]
+        kept = Grid(
+            tuple(self.rows[i] for i in rows),
+            tuple(self.columns[j] for j in columns),
+            tuple(tuple(self.entries[i][j] for j in columns) for i in rows),
+        )
+        return kept if rows else "0"
+
 
 @dataclass(frozen=True)
 class Heading:
@@ -83,20 +94,35 @@ def as_text(parts: Iterable[Part]) -> str:
             words = f"{part.words}  {part.formula}" if part.formula and part.words else part.words + part.formula
             lines += _wrapped(words, indent, indent + 4)
         else:
-            pieces = [_ruled(part.grid)] if isinstance(part, Table) else [_matrix(*each) for each in part.merged()]
-            lines += [" " * indent + line for line in _side_by_side(pieces, WIDTH - indent)]
+            width = WIDTH - indent
+            tables = [("", part.grid)] if isinstance(part, Table) else part.merged()
+            pieces = [_fitting(*each, width) for each in tables]
+            lines += [" " * indent + line for line in _side_by_side(pieces, width)]
     return "\n".join(line.rstrip() for line in lines)
 
 
-def _wrapped(line: str, indent: int, hanging: int) -> list[str]:
+def _wrapped(line: str, indent: int, hanging: int, width: int = WIDTH) -> list[str]:
     return textwrap.wrap(
         line,
-        WIDTH,
+        width,
         initial_indent=" " * indent,
         subsequent_indent=" " * hanging,
         break_long_words=False,
         break_on_hyphens=False,
     )
+
+
+def _fitting(name: str, grid: Grid | str, width: int) -> list[str]:
+    """The matrix of that name, or the table without one; entry by entry where it is wider than that."""
+    piece = _matrix(name, grid) if name or isinstance(grid, str) else _ruled(grid)
+    if isinstance(grid, str) or _width(piece) <= width:
+        return piece
+    lines = [f"{name}, zero but for"] if name else []
+    for row, entries in zip(grid.rows, grid.entries, strict=True):
+        for column, entry in zip(grid.columns, entries, strict=True):
+            if entry != "0" or not name:
+                lines += _wrapped(f"{row} {'<-' if name else 'of'} {column}:  {entry}", 2 if name else 0, 6, width)
+    return lines
 
 
 def _ruled(grid: Grid) -> list[str]:

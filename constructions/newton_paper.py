@@ -7,10 +7,10 @@ x_1, y_1, ..., x_n, y_n, x_query: 2 n + 1 tokens, position t = 0, ..., 2 n.
 
 Layers, as in the paper's list: move, initialise, affine; k Newton layers; move, multiply, sum, move, multiply. Every
 one is exact: a position is the rational code (1, t, t^2), and the score ReLU(1 - (t - 1 - j)^2) is 1 if token j stands
-just before token t and 0 otherwise; a product is a difference of squares; a linear map is a pair of ReLUs.
+just before token t and 0 otherwise; a product is a difference of squares, a linear map a pair of ReLUs.
 
-Reference: Fu et al. (2024), Theorem 5.1 and appendix B, corrected: V_2 = -V_1 in every pair of heads, and x_query in rows
-of its own, so that it is no key. The printed products, moves and affine maps are approximations; these are exact.
+Reference: Fu et al. (2024), Theorem 5.1 and appendix B, corrected: V_2 = -V_1 in every pair of heads, and x_query in
+rows of its own, so that it is no key. The printed products, moves and affine maps are approximations; these are exact.
 """
 
 from collections.abc import Callable

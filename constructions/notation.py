@@ -16,6 +16,9 @@ from constructions.stages import ANYTHING, Anything, Relation
 from constructions.stream import Stream
 from constructions.weights import Weight
 
+MOST_SLOTS = 4
+"""How many slots a token has whose matrices are printed whole, as in the papers."""
+
 
 class Notation:
     """How what a construction is made of is written.
@@ -102,8 +105,11 @@ class Notation:
         return Grid(tuple(rows), ("",), entries)
 
     def matrices(self, *named: tuple[str, Grid | str]) -> Matrices:
-        """Block matrices by name."""
-        return Matrices(named, tuple(self.stream.slots))
+        """Block matrices by name, of wide tokens without their zero rows and columns."""
+        slots = tuple(self.stream.slots)
+        if len(slots) > MOST_SLOTS:
+            named = tuple((name, grid if isinstance(grid, str) else grid.without_zeros()) for name, grid in named)
+        return Matrices(named, slots)
 
     # Layers.
 

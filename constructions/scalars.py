@@ -18,6 +18,10 @@ def exact(value: Scalar) -> Scalar:
     Raises:
         ValueError: for NaN and infinities, which are no numbers of any exact kind.
     """
+    if type(value) is Fraction:
+        return value
+    if type(value) is int:
+        return Fraction(value)
     if isinstance(value, float):
         if value != value or value in (float("inf"), float("-inf")):
             raise ValueError(f"a scalar must be finite, but {value} came; pass an int, a Fraction or a finite float")
@@ -51,9 +55,11 @@ def power_of_two(exponent: Scalar) -> Scalar:
 
 def is_zero(value: Scalar) -> bool:
     """Whether the scalar is known to be zero."""
+    if isinstance(value, (int, Fraction)):
+        return not value
     return value.is_zero is True if hasattr(value, "is_zero") else bool(value == 0)
 
 
 def is_one(value: Scalar) -> bool:
     """Whether the scalar is known to be one."""
-    return is_zero(value - 1)
+    return value == 1 if isinstance(value, (int, Fraction)) else is_zero(value - 1)

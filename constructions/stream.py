@@ -7,6 +7,7 @@ Tokens are columns. Theorems speak of blocks, "the y rows of the context tokens"
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass, field, replace
 from itertools import chain
 
@@ -31,20 +32,24 @@ class Stream:
     order: tuple[str | tuple[str, ...], ...] = field(default=())
 
     def __post_init__(self) -> None:
-        for (slot, group), block in self.blocks.items():
-            if slot not in self.slots or group not in self.groups:
-                raise ValueError(
-                    f"the stream has no block ({slot!r}, {group!r}): its slots are {list(self.slots)}, its groups "
-                    f"{list(self.groups)}"
-                )
-            required = (self.slots[slot], self.groups[group])
-            if block.shape != required:
-                raise ValueError(f"block ({slot!r}, {group!r}) must have shape {required}, but {block.shape} came")
+        for place, block in self.blocks.items():
+            self._require_fit(place, block)
         object.__setattr__(self, "blocks", {k: b for k, b in self.blocks.items() if not isinstance(b, Zero)})
         object.__setattr__(self, "order", self.order or tuple(self.groups))
         placed = list(chain.from_iterable((item,) if isinstance(item, str) else item for item in self.order))
         if sorted(placed) != sorted(self.groups):
             raise ValueError(f"the order {self.order} must name each of the groups {list(self.groups)} once")
+
+    def _require_fit(self, place: tuple[str, str], block: Block) -> None:
+        slot, group = place
+        if slot not in self.slots or group not in self.groups:
+            raise ValueError(
+                f"the stream has no block ({slot!r}, {group!r}): its slots are {list(self.slots)}, its groups "
+                f"{list(self.groups)}"
+            )
+        required = (self.slots[slot], self.groups[group])
+        if block.shape != required:
+            raise ValueError(f"block ({slot!r}, {group!r}) must have shape {required}, but {block.shape} came")
 
     def __getitem__(self, place: tuple[str, str]) -> Block:
         slot, group = place
@@ -69,8 +74,14 @@ class Stream:
         """The stream with the update added, as a skip connection does."""
         blocks = dict(self.blocks)
         for place, block in update.items():
-            blocks[place] = blocks[place] + block if place in blocks else block
-        return replace(self, blocks=blocks)
+            if place in blocks:
+                blocks[place] = blocks[place] + block
+            elif not block.is_zero:
+                self._require_fit(place, block)
+                blocks[place] = block
+        changed = copy(self)
+        object.__setattr__(changed, "blocks", blocks)
+        return changed
 
     def append(self, group: str, token: Mapping[str, Block], size: Size = 1) -> Stream:
         """The stream with ``size`` more tokens at the end of a group, which is made if the stream has none of it."""

@@ -19,7 +19,7 @@ WeightBlock: TypeAlias = "Block | Scalar"
 class Weight(Mapping[tuple[str, str], WeightBlock]):
     """A linear map of tokens: (slot out, slot in) -> block. Zero blocks are dropped."""
 
-    __slots__ = ("_blocks",)
+    __slots__ = ("_blocks", "_matrices")
 
     def __init__(self, blocks: Mapping[tuple[str, str], WeightBlock]) -> None:
         kept = {}
@@ -28,6 +28,7 @@ class Weight(Mapping[tuple[str, str], WeightBlock]):
             if not (isinstance(value, Zero) or (not isinstance(value, Block) and is_zero(value))):
                 kept[slot_out, slot_in] = value
         self._blocks = kept
+        self._matrices = frozenset(slots for slots, block in kept.items() if isinstance(block, Block))
 
     def __getitem__(self, slots: tuple[str, str]) -> WeightBlock:
         return self._blocks[slots]
@@ -50,10 +51,10 @@ class Weight(Mapping[tuple[str, str], WeightBlock]):
         image: dict[str, Block] = {}
         for (slot_out, slot_in), block in self._blocks.items():
             operand = token.get(slot_in)
-            if operand is None or isinstance(operand, Zero):
+            if operand is None or operand.is_zero:
                 continue
             try:
-                term = block @ operand if isinstance(block, Block) else operand.scale(block)
+                term = block @ operand if (slot_out, slot_in) in self._matrices else operand.scale(block)
                 image[slot_out] = image[slot_out] + term if slot_out in image else term
             except ValueError as error:
                 raise ValueError(

@@ -6,6 +6,8 @@ cache, spread over the cores.
 
 from __future__ import annotations
 
+import itertools
+import math
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,8 +22,9 @@ from constructions.scalars import Scalar
 
 Result = TypeVar("Result")
 
-CACHE_BYTES = 1 << 20
-"""How much of the inputs one piece of a batch may take, so that it stays in a core's cache."""
+CACHE_BYTES = 3 << 20
+"""How many bytes of the inputs one piece of a batch takes at most: few enough to stay in the cache from layer to layer,
+many enough that the work on them outweighs the calls."""
 
 
 def float_array(entry: Entry) -> Any:
@@ -82,12 +85,14 @@ class FloatBlock(Block):
         batch = next(iter(batches), ())
         if len(batches) != 1 or not batch or not all(array_api_compat.is_numpy_array(entry) for entry in entries):
             return function(*entries)
-        first = batch[0]
-        size = max(1, int(first * CACHE_BYTES / max(1, sum(entry.nbytes for entry in entries))))
-        if size >= first:
+        first, cores = batch[0], os.cpu_count() or 1
+        fitting = math.ceil(sum(entry.nbytes for entry in entries) / CACHE_BYTES)
+        if fitting <= 1 or first == 1:
             return function(*entries)
-        pieces = [[entry[i : i + size] for entry in entries] for i in range(0, first, size)]
-        with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+        count = min(first, cores * math.ceil(fitting / cores))
+        bounds = [first * i // count for i in range(count + 1)]
+        pieces = [[entry[i:j] for entry in entries] for i, j in itertools.pairwise(bounds)]
+        with ThreadPoolExecutor(max_workers=cores) as pool:
             results = list(pool.map(lambda piece: function(*piece), pieces))
         return array_api_compat.array_namespace(*entries).concat(results, axis=0)
 
@@ -115,7 +120,8 @@ class FloatBlock(Block):
 
     @property
     def T(self) -> Self:
-        return type(self)(self.xp.matrix_transpose(self._array))
+        array = self._array
+        return type(self)(array.mT if hasattr(array, "mT") else self.xp.matrix_transpose(array))
 
     def ones(self, rows: int, columns: int) -> Self:
         return type(self)(
@@ -155,7 +161,7 @@ class FloatBlock(Block):
         return type(self)(self.identity(row.shape[-1])._array * row)
 
     def _matmul(self, other: Self) -> Self:
-        return type(self)(self.xp.matmul(self._array, other._array))
+        return type(self)(self._array @ other._array)
 
     def _add(self, other: Self) -> Self:
         return type(self)(self._array + other._array)

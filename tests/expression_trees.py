@@ -67,13 +67,25 @@ SHAPES = st.tuples(*[st.sampled_from([N, D, M, 1])] * 2)
 
 
 @st.composite
-def trees(draw, rows, columns, flavour="everything", depth=4, sizes=(N, D, M, 1), letters="AB"):
-    """Expressions of that shape, over letters of that shape and of shapes of those sizes."""
+def trees(draw, rows, columns, flavour="everything", depth=4, sizes=(N, D, M, 1), letters="AB", planted=()):
+    """Expressions of that shape.
+
+    Args:
+        rows, columns: the shape.
+        flavour: of which operations.
+        depth: how deep.
+        sizes: of which inner sizes.
+        letters: the letters of every shape.
+        planted: triples (rows, columns, expression) that are to occur often.
+    """
 
     def size():
         return draw(st.sampled_from(sizes))
 
     def tree(r, c, depth):
+        fitting = [expression for *shape, expression in planted if shape == [r, c]]
+        if fitting and draw(st.booleans()):
+            return draw(st.sampled_from(fitting))
         operation = draw(st.sampled_from(LEAVES if depth == 0 else FLAVOURS[flavour]))
         is_square_only = operation in ("inverse", "diagonal", "inverse letter", "identity")
         if is_square_only and r != c:
@@ -176,7 +188,9 @@ class Instance:
     def letter(self, name, rows, columns):
         if name not in self.letters:
             rng, shape = random.Random(f"{name} {self.seed}"), (self.size(rows), self.size(columns))
-            self.letters[name] = self.like.fill(*shape, lambda i, j: Fraction(rng.randint(-3, 3), rng.choice([1, 1, 2])))
+            self.letters[name] = self.like.fill(
+                *shape, lambda i, j: Fraction(rng.randint(-3, 3), rng.choice([1, 1, 2]))
+            )
         return self.letters[name]
 
     def scalar(self, scalar):

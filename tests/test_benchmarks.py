@@ -89,7 +89,9 @@ def test_verification_of_an_unknown_theorem_breaks_its_promise():
 
 def test_without_a_device_the_section_on_cuda_says_why_it_did_not_run(monkeypatch):
     monkeypatch.setattr(cuda, "missing", lambda: "there is no device")
-    assert cuda.on_cuda().notes == ("Not run: there is no device.",)
+    section = cuda.on_cuda()
+    assert section.notes == ("Not run: there is no device.",)
+    assert "|" not in section.markdown()
 
 
 @pytest.mark.cuda

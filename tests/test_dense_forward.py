@@ -39,6 +39,11 @@ def equal(left, right):
     return compare(left, right).verdict is Verdict.EQUAL
 
 
+def sizes_for(construction, sizes):
+    """The sizes, with the number of targets that the construction is meant for."""
+    return sizes if construction.targets == "m" else sizes._replace(m=construction.targets)
+
+
 def differences(construction, prompt):
     """The layers after which the two runs differ."""
     runs = zip(streams(construction, prompt), dense_forward(construction, prompt), strict=True)
@@ -49,17 +54,16 @@ def differences(construction, prompt):
 
 
 @EVERY
-@pytest.mark.parametrize("sizes", [Sizes(1, 1, 1), Sizes(2, 3, 1), Sizes(4, 2, 3)])
+@pytest.mark.parametrize("sizes", [Sizes(1, 1), Sizes(2, 3), Sizes(4, 2, 3)], ids=str)
 def test_dense_run_equals_the_run_over_blocks_exactly(prototype, sizes):
-    rng = np.random.default_rng(5)
+    rng, sizes = np.random.default_rng(5), sizes_for(prototype, sizes)
     construction = exact_parameters(prototype, sizes, rng, 2)
     assert differences(construction, rational_prompt(rng, *sizes, prototype.extras)) == []
 
 
 @EVERY
 def test_dense_run_equals_the_run_over_blocks_within_the_rounding(prototype):
-    rng = np.random.default_rng(6)
-    sizes = Sizes(4, 3, 2)
+    rng, sizes = np.random.default_rng(6), sizes_for(prototype, Sizes(4, 3, 2))
     construction = float_parameters(prototype, sizes, rng, 2)
     X, Y, x_query = (RoundedBlock.lift(entry) for entry in vars(float_prompt(rng, *sizes)).values() if len(entry))
     extras = tuple(

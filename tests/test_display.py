@@ -17,7 +17,7 @@ from constructions.gdpp_spectrum import GDPlusPlusSpectrum
 from constructions.gradient_descent import GradientDescent
 from constructions.layer import MLP, Attention, Layer, TokenMap
 from constructions.layout import WIDTH
-from constructions.parameters import Repeated
+from constructions.parameters import Repeated, matrix
 from constructions.preconditioned import RelaxedPreconditionedDescent
 from constructions.stages import ANYTHING, Single
 from constructions.unmasked import OneUnmaskedLayer
@@ -90,12 +90,9 @@ def test_every_construction_fits_a_terminal(construction):
 def test_every_construction_has_its_parts(construction):
     titles = [line for line in str(construction).splitlines() if line and not line.startswith(" ")]
     assert titles[0].startswith(type(construction).__name__)
-    assert [title.partition(" ")[0].rstrip(",") for title in titles[1:]] == [
-        "Parameters",
-        "Tokens",
-        "Layer",
-        "Algorithm",
-    ]
+    assert [titles[1].partition(",")[0], titles[2], titles[-1]] == ["Parameters", "Tokens", "Algorithm"]
+    assert all(title.startswith(("Layer", "Stage")) for title in titles[3:-1])
+    assert titles[3:-1]
 
 
 def test_gradient_descent_is_printed_with_the_papers_weights():
@@ -178,6 +175,46 @@ def test_hypotheses_and_relations_are_printed():
 def test_a_single_layer_is_printed_with_the_state_after_it():
     printed = below(OneUnmaskedLayer(step_sizes=[1]), "state after it", 4)
     assert printed[3] == "y │ Y - (-(eta_0/n) (-Y) X') X   -(-(eta_0/n) (-Y) X') x_query"
+
+
+LONG = "start_" + 72 * "x"
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Wordy(GradientDescent):
+    """Gradient descent with a long name for its start."""
+
+    W_0: Any = matrix(LONG, "m", "d")
+
+
+def test_a_table_that_is_wider_than_a_terminal_is_written_place_by_place():
+    assert below(Wordy(step_sizes=[1], W_0=ONE), "state before layer l", 4) == [
+        "x of context:  X",
+        "x of query:  x_query",
+        f"y of context:  Y - (W - {LONG}) X",
+        "y of query:  -W x_query",
+    ]
+
+
+def test_a_matrix_that_is_wider_than_a_terminal_is_written_block_by_block():
+    assert below(Wordy(step_sizes=[1], W_0=ONE), "B = P W_V, zero but for", 2) == [
+        f"  y <- x:  (eta_l/n) {LONG}",
+        "  y <- y:  -(eta_l/n) I",
+    ]
+
+
+class Roomy(GradientDescent):
+    """Gradient descent with three idle slots."""
+
+    def embed(self, prompt):
+        stream = super().embed(prompt)
+        return replace(stream, slots={"idle": 1, **stream.slots, "vacant": 1, "spare": 1})
+
+
+def test_zero_rows_and_columns_of_weights_of_wide_tokens_are_left_out():
+    printed = str(Roomy(step_sizes=[1]))
+    assert "zero rows and columns of weights are left out" in lines(printed)
+    assert "W_K = W_Q = x [ I ]    W_V = y [ -I ]    P = x ⎡ (eta_l/n) I       0      ⎤" in lines(printed)
 
 
 @pytest.mark.parametrize(

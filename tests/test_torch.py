@@ -100,7 +100,7 @@ def test_the_pass_by_hand_equals_the_blocks_within_rounding():
     construction = GradientDescent(step_sizes=[0.1, 0.3])
     rates = dense_torch.rates_of(construction, 5)
     entries = [Bounded.lift(dense_torch.tensor(each)) for each in (prompt.X, prompt.Y, prompt.x_query)]
-    result = on_numpy(dense_torch.by_hand(*entries, rates))
+    result = on_numpy(dense_torch.by_hand(rates, *entries))
     assert compare(result, forward(construction, prompt.lifted(RoundedBlock))).verdict is Verdict.EQUAL
 
 
