@@ -34,6 +34,7 @@ class SymbolicRun:
     """
 
     def __init__(self, construction: Construction) -> None:
+        _require_distinct_names(construction)
         self.prompt: Prompt = generic_prompt(construction).lifted(SymbolBlock)
         self.construction = lifted(generic(construction), SymbolBlock, self.prompt)
         self.hypotheses = (*self.construction.hypotheses(self.prompt), *self.construction.lemmas(self.prompt))
@@ -49,11 +50,9 @@ class SymbolicRun:
     def arbitrary(self, iterate: Iterate) -> Iterate:
         """Fresh letters of the iterate's shape, assumed to satisfy its relations."""
         if isinstance(iterate, Block):
-            fresh: Any = SymbolBlock.letter(self.construction.iterate_symbol, *iterate.shape)
+            fresh: Any = _fresh_letter(self.construction.iterate_symbol, iterate)
         else:
-            fresh = type(iterate)(
-                *(SymbolBlock.letter(name, *block.shape) for name, block in zip(iterate._fields, iterate, strict=True))
-            )
+            fresh = type(iterate)(*map(_fresh_letter, iterate._fields, iterate))
         self.relations = self.construction.relations(fresh, self.prompt)
         self.rules = [*self._assumed, *(_rule(relation) for relation in self.relations)]
         return fresh
@@ -61,7 +60,7 @@ class SymbolicRun:
     def anything(self, rows: Size, columns: Size) -> Block:
         """A fresh letter for a place of which the state claims nothing."""
         self._fresh += 1
-        return SymbolBlock.letter(f"any_{self._fresh}", rows, columns)
+        return SymbolBlock.letter(f"any_{self._fresh}", rows, columns, origin="anything")
 
     @staticmethod
     def indices(_: Size) -> tuple[Any]:
@@ -82,6 +81,28 @@ class SymbolicRun:
     def reduced(self, block: Block) -> Sum:
         """The block's normal form under the rules that hold at this point of the run."""
         return reduced(normal_form(block), self.rules)
+
+
+def _fresh_letter(name: str, block: Block) -> SymbolBlock:
+    """A letter of the block's shape that is no datum and no parameter, whatever its name."""
+    rows, columns = block.shape
+    return SymbolBlock.letter(name, rows, columns, origin="iterate")
+
+
+def _require_distinct_names(construction: Construction) -> None:
+    """Refuses two data or parameters of one name: a proof would take them for the same letter.
+
+    Raises:
+        ValueError: if there are any.
+    """
+    symbols = [p.symbol for p in parameters(construction).values() if not p.counts_layers]
+    names = ["X", "Y", "x_query", "n", "d", "m", "k", "l", *construction.extras, *symbols]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(
+            f"{type(construction).__name__} calls two things {', '.join(twice)}: a proof would take them for the same; "
+            "the names X, Y, x_query, n, d, m, k and l are taken, and every parameter and extra needs its own"
+        )
 
 
 def prove(construction: Construction) -> Proof:

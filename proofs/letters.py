@@ -14,17 +14,23 @@ Size: TypeAlias = Any
 
 @dataclass(frozen=True)
 class Letter:
-    """A named matrix; an index makes it one of a family, such as A_l."""
+    """A named matrix; an index makes it one of a family, such as A_l.
+
+    Letters of one name are different if their origins are (data and parameters, an arbitrary iterate, entries that are
+    given), or their shapes: an iterate called like a parameter must not be taken for it.
+    """
 
     name: str
     rows: Size
     columns: Size
     index: Any = None
+    origin: str = "data"
     is_symmetric = False
 
     @cached_property
     def key(self) -> str:
-        return self.name if self.index is None else f"{self.name}[{self.index}]"
+        name = self.name if self.index is None else f"{self.name}[{self.index}]"
+        return f"{name}|{self.origin}|{self.rows}x{self.columns}"
 
 
 @dataclass(frozen=True)

@@ -45,9 +45,10 @@ class SymbolBlock(Block):
         self.formula = formula
 
     @classmethod
-    def letter(cls, name: str, rows: Size, columns: Size, index: Any = None) -> Self:
-        """A fresh letter of that shape."""
-        return cls(words.letter_sum(Letter(name, rows, columns, index)), Formula("letter", label=(name, index)))
+    def letter(cls, name: str, rows: Size, columns: Size, index: Any = None, origin: str = "data") -> Self:
+        """A letter of that shape; letters of different origins are different, whatever their names."""
+        named = Letter(name, rows, columns, index, origin)
+        return cls(words.letter_sum(named), Formula("letter", label=(name, index)))
 
     @classmethod
     def lift(cls, entry: Entry) -> Self:
@@ -131,7 +132,7 @@ class SymbolBlock(Block):
 
     def given(self, name: str, rows: Size, columns: Size, function: Callable[[int, int], Scalar]) -> Block:
         """The letter of that name: what is known of its entries is stated by the construction's lemmas."""
-        return self.letter(name, rows, columns)
+        return self.letter(name, rows, columns, origin="entries")
 
     def relu(self) -> Self:
         return self._applied("relu")

@@ -1,18 +1,21 @@
 """The induction engine proves what is true, leaves open what is not, and prints a proof that can be read."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, make_dataclass
+from typing import Any
 
 import pytest
 
 from constructions.as_printed import PositiveQueryStart, UnmaskedFromZero, UntransposedPreconditioner
 from constructions.attention import Head
+from constructions.construction import Construction
 from constructions.gdpp import GDPlusPlus
 from constructions.gdpp_spectrum import GDPlusPlusSpectrum
 from constructions.gradient_descent import GradientDescent
 from constructions.layer import Attention, Layer
-from constructions.parameters import Repeated
+from constructions.parameters import Repeated, layer_count, matrix
 from constructions.scalars import ratio
 from constructions.stages import ANYTHING, Loop, Single
+from constructions.stream import Stream
 from constructions.weights import Weight
 from proofs.induction import prove
 
@@ -125,6 +128,60 @@ def test_loop_without_the_state_it_needs_is_not_proved():
             ), last
 
     assert not prove(WrongStateBetweenStages(step_sizes=[1])).holds
+
+
+@dataclass(frozen=True, repr=False)
+class IterateCalledLikeAParameter(Construction):
+    """A network that does nothing, and an algorithm W <- 2 W - W_1 whose iterate has the name of the parameter W_1."""
+
+    iterate_symbol = "W"
+
+    W: Any = matrix("W", "m", "d")
+    steps: int = layer_count()
+
+    @property
+    def depth(self):
+        return self.steps
+
+    def initial(self, prompt):
+        return self.W.scale(3)
+
+    def step(self, l, W, prompt):
+        return W.scale(2) - self.W
+
+    def predict(self, W, prompt):
+        return W @ prompt.x_query
+
+    def embed(self, prompt):
+        return Stream({"y": prompt.m}, {"query": 1}, self.state(0, self.initial(prompt), prompt))
+
+    def layer(self, l, prompt):
+        return Layer()
+
+    def state(self, l, W, prompt):
+        return {("y", "query"): W @ prompt.x_query}
+
+    def read_out(self, stream):
+        return stream["y", "query"]
+
+
+def test_iterate_called_like_a_parameter_is_not_taken_for_it():
+    """Were they one letter, 2 W - W would be W, and the false claim would be proved."""
+    proof = prove(IterateCalledLikeAParameter(W=ONE, steps=1))
+    assert {i.claim.kind for i in proof.undecided} == {"step"}
+
+
+@pytest.mark.parametrize("symbol", ["X", "x_query", "n", "k", "l"])
+def test_parameter_called_like_the_data_is_refused(symbol):
+    cls = make_dataclass(
+        "Called",
+        [("other", Any, matrix(symbol, "m", "d", default=None))],
+        bases=(GradientDescent,),
+        frozen=True,
+        kw_only=True,
+    )
+    with pytest.raises(ValueError, match=f"Called calls two things {symbol}: a proof would take them for the same"):
+        prove(cls(step_sizes=[1], other=ONE))
 
 
 def test_looped_construction_has_no_index_in_its_proof():
