@@ -7,15 +7,18 @@ relations chooses their direction; rules that undo each other are noticed and re
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache, reduce
 from typing import NamedTuple
+
+import sympy
 
 from proofs.letters import (
     AnyLetter,
     Compound,
     Diagonal,
     Entrywise,
+    Factor,
     KernelLetter,
     Letter,
     Ones,
@@ -25,7 +28,7 @@ from proofs.letters import (
     word_key,
 )
 from proofs.word_operations import beside, diagonal, entrywise, hadamard, inverse, kernel
-from proofs.words import Coefficient, Monomial, Sum, times_scalar, word_sum, zero
+from proofs.words import Coefficient, Monomial, Sum, letter_sum, times_scalar, word_sum, zero
 
 
 class Rule(NamedTuple):
@@ -83,8 +86,11 @@ def reduced(argument: Sum, rules: Sequence[Rule]) -> Sum:
     Raises:
         RecursionError: if that takes more than ``STEP_LIMIT`` steps (rules that undo each other).
     """
-    if not rules:
-        return argument
+    return _reduced(argument, tuple(rules)) if rules else argument
+
+
+@lru_cache(maxsize=1 << 12)
+def _reduced(argument: Sum, rules: tuple[Rule, ...]) -> Sum:
     done, todo = zero(argument.rows, argument.columns), argument
     for _ in range(STEP_LIMIT):
         if todo.is_zero:
@@ -118,8 +124,23 @@ def _rewritten(monomial: Monomial, c: Coefficient, rows: Size, columns: Size, ru
 
 def _scalar_rewritten(scalar: Word, rules: Sequence[Rule]) -> Sum | None:
     # A 1 x 1 word is kept in whichever direction comes first, not in that of the rules.
-    replaced = _word_rewritten(scalar, 1, 1, rules)
-    return replaced if replaced is not None else _word_rewritten(transposed(scalar), 1, 1, rules)
+    readings = [_renamed(word, rules) for word in (scalar, transposed(scalar))]
+    for reading in readings:
+        replaced = _word_rewritten(reading, 1, 1, rules)
+        if replaced is not None:
+            return replaced
+    first = min(readings, key=word_key)
+    return None if first == scalar else Sum(1, 1, {Monomial((first,), ()): sympy.Integer(1)})
+
+
+def _renamed(word: Word, rules: Sequence[Rule]) -> Word:
+    """The word under those rules that give a letter for a letter, such as F^T -> F."""
+    names: dict[Factor, Word] = {}
+    for (*pattern, last), replacement in (variant for declared in rules for variant in _variants(declared)):
+        terms = list(replacement.terms.items())
+        if not pattern and len(terms) == 1 and terms[0][1] == 1 and not terms[0][0].scalars:
+            names.setdefault(last, terms[0][0].word)
+    return tuple(names[factor][0] if len(names.get(factor, ())) == 1 else factor for factor in word)
 
 
 def _is_first_of_a_cycle(scalar: Word, rules: Sequence[Rule]) -> bool:
@@ -156,6 +177,8 @@ def _word_rewritten(word: Word, rows: Size, columns: Size, rules: Sequence[Rule]
                 return middle
     for position, factor in enumerate(word):
         changed = _letter_rewritten(factor.letter, rules)
+        if changed is None and factor.transposed and _is_symmetric(factor.letter, rules):
+            changed = letter_sum(factor.letter, transposed=True)
         if changed is not None:
             before, after = word[:position], word[position + 1 :]
             middle = changed.T if factor.transposed else changed
@@ -201,22 +224,34 @@ def _arguments(letter: AnyLetter) -> tuple[Sum, ...]:
 def _letter_rewritten(letter: AnyLetter, rules: Sequence[Rule]) -> Sum | None:
     """The letter with its arguments reduced, or None if they are so already."""
     arguments = _arguments(letter)
-    new = tuple(reduced(argument, rules) for argument in arguments)
-    if new == arguments:
+    if not arguments:
         return None
+    first, *others = (reduced(argument, rules) for argument in arguments)
+    # Which of E and E^T a letter holds is decided here, on reduced forms: E^T need not be reduced where E is.
     if isinstance(letter, Entrywise):
-        return entrywise(letter.function, *new)
-    if isinstance(letter, KernelLetter):
-        keys, queries = new
-        return kernel(letter.name, keys, queries, letter.symmetric)
-    if isinstance(letter, Diagonal):
-        return diagonal(*new)
-    assert isinstance(letter, Compound)
-    return _OPERATIONS[letter.operation](*new)
+        new = entrywise(letter.function, first, reduced(letter.argument.T, rules))
+    elif isinstance(letter, KernelLetter):
+        new = kernel(letter.name, first, others[0], letter.symmetric)
+    elif isinstance(letter, Diagonal):
+        new = diagonal(first)
+    else:
+        assert isinstance(letter, Compound)
+        new = _compound(letter.operation, first, others, letter.arguments[0], rules)
+    return None if new == letter_sum(letter) else new
 
 
-_OPERATIONS: dict[str, Callable[..., Sum]] = {
-    "hadamard": lambda *parts: reduce(hadamard, parts),
-    "inverse": inverse,
-    "beside": lambda *parts: beside(parts),
-}
+def _compound(operation: str, first: Sum, others: Sequence[Sum], argument: Sum, rules: Sequence[Rule]) -> Sum:
+    if operation == "inverse":
+        return inverse(first, reduced(argument.T, rules))
+    if operation == "beside":
+        return beside([first, *others])
+    return reduce(lambda a, b: hadamard(a, b, as_it_is=True), others, first)
+
+
+def _is_symmetric(letter: AnyLetter, rules: Sequence[Rule]) -> bool:
+    """Whether the letter, its arguments reduced, is symmetric under the rules."""
+    is_entrywise = isinstance(letter, Entrywise) or (isinstance(letter, Compound) and letter.operation != "beside")
+    if letter.rows != letter.columns or not is_entrywise:
+        return False
+    arguments = _arguments(letter)
+    return sorted(reduced(each.T, rules).key for each in arguments) == sorted(each.key for each in arguments)

@@ -43,17 +43,21 @@ def _word_diagonal(column: Word, rows: Size) -> Sum:
     return letter_sum(Diagonal(word_sum(column, rows, 1)))
 
 
-def entrywise(function: str, argument: Sum) -> Sum:
-    """The function applied to every entry. relu(c E) = c relu(E) for c > 0, and relu(-E) = relu(E) - E."""
+def entrywise(function: str, argument: Sum, its_transpose: Sum | None = None) -> Sum:
+    """The function applied to every entry. relu(c E) = c relu(E) for c > 0, and relu(-E) = relu(E) - E.
+
+    The letter holds the argument or its transpose, whichever comes first; under relations these have other forms.
+    """
+    its_transpose = argument.T if its_transpose is None else its_transpose
     if argument.is_zero and function in ("relu", "exp"):
         return ones(argument.rows, argument.columns) if function == "exp" else argument
     if function != "relu":
-        held, is_transposed = _oriented(argument, argument.T)
+        held, is_transposed = _oriented(argument, its_transpose)
         return letter_sum(Entrywise(function, held), is_transposed)
     everywhere = _constant(argument)
     if everywhere is not None:
         return argument if everywhere > 0 else zero(argument.rows, argument.columns)
-    candidates = [argument, argument.T]
+    candidates = [argument, its_transpose]
     contents = [_content(each.sorted_terms()[0][1]) for each in candidates]
     held, is_transposed = _oriented(*(each.scale(1 / c) for each, c in zip(candidates, contents, strict=True)))
     content, applied = contents[is_transposed], letter_sum(Entrywise(function, held), is_transposed)
@@ -91,18 +95,21 @@ def kernel(name: str, keys: Sum, queries: Sum, symmetric: bool) -> Sum:
     return letter_sum(KernelLetter(name, keys, queries, symmetric))
 
 
-def hadamard(a: Sum, b: Sum) -> Sum:
-    """The entrywise product: bilinear, commutative; with a rank-one word u v^T it is diag(u) A diag(v)."""
+def hadamard(a: Sum, b: Sum, as_it_is: bool = False) -> Sum:
+    """The entrywise product: bilinear, commutative; with a rank-one word u v^T it is diag(u) A diag(v).
+
+    The letter holds the factors or their transposes, whichever come first, or the factors ``as_it_is``.
+    """
     total = zero(a.rows, a.columns)
     for left, c in a.terms.items():
         for right, e in b.terms.items():
             scalars = Sum(1, 1, {Monomial(left.scalars + right.scalars, ()): c * e})
-            product = _word_hadamard(left.word, right.word, a.rows, a.columns)
+            product = _word_hadamard(left.word, right.word, a.rows, a.columns, as_it_is)
             total = total + times_scalar(scalars, product)
     return total
 
 
-def _word_hadamard(left: Word, right: Word, rows: Size, columns: Size) -> Sum:
+def _word_hadamard(left: Word, right: Word, rows: Size, columns: Size, as_it_is: bool) -> Sum:
     for one, other in ((left, right), (right, left)):
         halves = _rank_one(one, rows, columns)
         if halves is not None:
@@ -111,7 +118,7 @@ def _word_hadamard(left: Word, right: Word, rows: Size, columns: Size) -> Sum:
     parts = [*_entrywise_factors(left, rows, columns), *_entrywise_factors(right, rows, columns)]
     flipped = sorted((part.T for part in parts), key=lambda part: part.key)
     parts.sort(key=lambda part: part.key)
-    if [part.key for part in flipped] < [part.key for part in parts]:
+    if not as_it_is and [part.key for part in flipped] < [part.key for part in parts]:
         return letter_sum(Compound("hadamard", tuple(flipped), columns, rows), transposed=True)
     return letter_sum(Compound("hadamard", tuple(parts), rows, columns))
 
@@ -136,8 +143,9 @@ def _rank_one(word: Word, rows: Size, columns: Size) -> tuple[Sum, Sum] | None:
     return None
 
 
-def inverse(argument: Sum) -> Sum:
+def inverse(argument: Sum, its_transpose: Sum | None = None) -> Sum:
     """The inverse: of a single word factor by factor, otherwise held as it is."""
+    its_transpose = argument.T if its_transpose is None else its_transpose
     if argument.is_zero:
         raise ZeroDivisionError(f"the zero matrix of size {argument.rows} has no inverse")
     if len(argument.terms) == 1:
@@ -145,7 +153,7 @@ def inverse(argument: Sum) -> Sum:
         if all(factor.rows == factor.columns for factor in monomial.word):
             scalars = tuple(sorted((reciprocal(scalar) for scalar in monomial.scalars), key=word_key))
             return times_scalar(Sum(1, 1, {Monomial(scalars, ()): tidy(1 / c)}), _word_inverse(monomial.word, argument))
-    candidates = [argument, argument.T]
+    candidates = [argument, its_transpose]
     contents = [_signed_number(each.sorted_terms()[0][1]) for each in candidates]
     held, is_transposed = _oriented(*(each.scale(1 / c) for each, c in zip(candidates, contents, strict=True)))
     letter = Compound("inverse", (held,), argument.rows, argument.columns)

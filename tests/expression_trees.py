@@ -67,7 +67,9 @@ SHAPES = st.tuples(*[st.sampled_from([N, D, M, 1])] * 2)
 
 
 @st.composite
-def trees(draw, rows, columns, flavour="everything", depth=4, sizes=(N, D, M, 1), letters="AB", planted=()):
+def trees(
+    draw, rows, columns, flavour="everything", depth=4, sizes=(N, D, M, 1), letters="AB", leaves=LEAVES, planted=()
+):
     """Expressions of that shape.
 
     Args:
@@ -76,6 +78,7 @@ def trees(draw, rows, columns, flavour="everything", depth=4, sizes=(N, D, M, 1)
         depth: how deep.
         sizes: of which inner sizes.
         letters: the letters of every shape.
+        leaves: what expressions end in.
         planted: triples (rows, columns, expression) that are to occur often.
     """
 
@@ -86,7 +89,7 @@ def trees(draw, rows, columns, flavour="everything", depth=4, sizes=(N, D, M, 1)
         fitting = [expression for *shape, expression in planted if shape == [r, c]]
         if fitting and draw(st.booleans()):
             return draw(st.sampled_from(fitting))
-        operation = draw(st.sampled_from(LEAVES if depth == 0 else FLAVOURS[flavour]))
+        operation = draw(st.sampled_from(leaves if depth == 0 else FLAVOURS[flavour]))
         is_square_only = operation in ("inverse", "diagonal", "inverse letter", "identity")
         if is_square_only and r != c:
             operation = "letter"

@@ -189,7 +189,7 @@ def test_what_no_rule_speaks_of_stays():
 
 @pytest.mark.parametrize(
     "relations",
-    [((W @ F, W @ S), (W @ S, W @ F)), ((F, F.T), (F.T, F)), ((F @ X, F @ F @ X),), ((F, F + I),)],
+    [((W @ F, W @ S), (W @ S, W @ F)), ((F, F.T), (F.T, F)), ((F, F + I),)],
 )
 def test_rules_that_undo_each_other_are_noticed(relations):
     with pytest.raises(RecursionError, match="more than 2000 rewriting steps: two of the declared relations may undo"):
