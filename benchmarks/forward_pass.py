@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import dense_torch
+from benchmarks.contention import contention
 from benchmarks.dense_torch import Layers
 from benchmarks.results import Section, Target, cores
 from benchmarks.rounding_bound import Bounded
@@ -155,7 +156,9 @@ def forward_pass(
         setting = Setting.drawn(n, d, m, layers, batch, np.dtype(dtype))
         contenders = list(setting.contenders())
         agreement = {each.name: _agreement(setting, each, min(CHECKED, batch)) for each in contenders}
-        timings = interleaved({"ours": setting.ours, **{each.name: each.predict for each in contenders}}, runs)
+        with contention() as taken_by_others:
+            timings = interleaved({"ours": setting.ours, **{each.name: each.predict for each in contenders}}, runs)
+            others = _in_words(taken_by_others())
     finally:
         torch.set_num_threads(held_threads)
     rows = [{"forward pass": "ours (NumPy)", **timings["ours"].columns()}]
@@ -179,9 +182,9 @@ def forward_pass(
         rows,
         (
             "Ratios are PyTorch's time over ours. The bound is what rounding explains of the difference on the first "
-            f"{min(CHECKED, batch)} prompts, ours and PyTorch's together.",
+            f"{min(CHECKED, batch)} prompts, ours and PyTorch's together. {others[0].upper()}{others[1:]}.",
         ),
-        (*_agreement_targets(agreement, dtype), *(_ratio_targets(contenders, timings) if is_promised else ())),
+        (*_agreement_targets(agreement, dtype), *(_ratio_targets(contenders, timings, others) if is_promised else ())),
     )
 
 
@@ -205,14 +208,19 @@ def _agreement_targets(agreement: dict[str, dict[str, Any]], dtype: str) -> tupl
     return (Target(f"PyTorch's predictions in {dtype} equal ours within the rounding bound", measured, not apart),)
 
 
-def _ratio_targets(contenders: list[Contender], timings: dict[str, Timing]) -> tuple[Target, ...]:
+def _ratio_targets(contenders: list[Contender], timings: dict[str, Timing], others: str) -> tuple[Target, ...]:
     decisive = [each.name for each in contenders if each.decides]
     fastest = min(decisive, key=lambda name: timings[name].median)
     against = ratio(timings[fastest], timings["ours"])
     return (
         Target(
             f"the dense forward pass in PyTorch takes at least {REQUIRED} times as long as ours",
-            f"{against.of_medians:.1f} times (single pairs {against.smallest:.1f} to {against.largest:.1f}), {fastest}",
+            f"{against.of_medians:.1f} times (single pairs {against.smallest:.1f} to {against.largest:.1f}); "
+            f"{fastest}; {others}",
             against.of_medians >= REQUIRED,
         ),
     )
+
+
+def _in_words(share: float | None) -> str:
+    return "what other processes took is unknown" if share is None else f"other processes took {share:.1%} of the cores"

@@ -54,7 +54,8 @@ def verification(names: tuple[str, ...] = ()) -> Section:
     command = (sys.executable, "-m", "proofs.command_line", "verify", *names)
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     seconds = time.perf_counter() - start
-    outcome = "verified" if run.returncode == 0 else f"exit code {run.returncode}: {run.stderr.strip()}"
+    last = ((run.stderr or run.stdout).strip().splitlines() or ["it printed nothing"])[-1]
+    outcome = "verified" if run.returncode == 0 else f"exit code {run.returncode}: {last}"
     return Section(
         "verification",
         "All evidence: icl verify",

@@ -3,8 +3,8 @@
 A transformer's forward pass is written once, over blocks. The kind of number decides what it means: symbols of
 unspecified size give a proof, rationals an exact run, balls and floats with a radius an enclosure, floats speed.
 
-Laws, tested for every kind: the ring laws of ``@`` and ``+``, ``(A @ B).T == B.T @ A.T``,
-``relu(A) - relu(-A) == A``, columns of a softmax sum to one, ``Zero`` is absorbing for ``@`` and neutral for ``+``.
+Laws, tested for every kind: the ring laws, ``(A @ B).T == B.T @ A.T``, ``relu(A) - relu(-A) == A``, columns of softmax
+sum to one, ``Zero`` is absorbing for ``@`` and neutral for ``+``.
 """
 
 from __future__ import annotations
@@ -50,8 +50,7 @@ class Block(ABC):
 
     __slots__ = ()
 
-    is_zero: ClassVar[bool] = False
-    """Whether the block is ``Zero``: known to be zero, whatever its entries."""
+    is_zero: ClassVar[bool] = False  # True of ``Zero`` alone: known to be zero, whatever its entries
 
     __array_ufunc__ = None  # NumPy leaves an operation of an array and a block to the block, which refuses it
 
@@ -148,6 +147,10 @@ class Block(ABC):
         """The kind of number in full (library, dtype and device of an array): what must agree throughout a run."""
         return type(self).__name__
 
+    def known_size(self, size: Size) -> Size:
+        """One of this block's sizes as a construction may see it; the symbolic kind hides its value."""
+        return size
+
     def restarted(self) -> Block:
         """The block as fresh exact data: without its radius, where it has one."""
         return self
@@ -159,10 +162,7 @@ class Block(ABC):
     def kernel(self, queries: Block, kernel: Kernel) -> Block:
         """The Gram block kappa(keys, queries), (n, q), of these keys (r, n) and the queries (r, q)."""
         if kernel.function is None:
-            raise TypeError(
-                f"the kernel {kernel.name!r} is an arbitrary one, which only the symbolic kind can hold; "
-                "give it a function of blocks to run it on numbers"
-            )
+            raise TypeError(f"the kernel {kernel.name!r} is arbitrary: give it a function of blocks to run on numbers")
         return kernel.function(self, queries)
 
     # The algebra.

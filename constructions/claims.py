@@ -69,6 +69,8 @@ def claims(
             claimed = _claimed(stage.state(iterate), stream)
             result = change(number, stage.layer)(stream)
             yield from _stream_claims("step", done + 1, result, claimed, f"after {stage.name} {done + 1}")
+            if stage.step is not None:
+                yield from _relation_claims(construction, iterate, prompt, done + 1, f"after {stage.name} {done + 1}")
             stream, done = _filled(claimed, anything), done + 1
             continue
         yield from _stream_claims(
@@ -82,6 +84,7 @@ def claims(
             iterate = arbitrary(iterate)
             stream = _filled(_claimed(stage.state(l, iterate), stream), anything)
             following = stage.step(l, iterate)
+            _require_same_form(iterate, following)
             result = change(number, stage.layer(l))(stream)
             yield from _stream_claims(
                 "step",
@@ -99,6 +102,20 @@ def claims(
     yield Claim("read-out", done, None, None, left, right, "the prediction")
 
 
+def _require_same_form(iterate: Iterate, following: Iterate) -> None:
+    """Refuses a step of a loop that changes the shape of the iterate: the next step would be about something else.
+
+    Raises:
+        ValueError: if it does.
+    """
+    pair = [(each,) if isinstance(each, Block) else tuple(each) for each in (iterate, following)]
+    shapes = [[block.shape for block in each] for each in pair]
+    if type(following) is not type(iterate) and not all(isinstance(each, Block) for each in (iterate, following)):
+        raise ValueError(f"a step of a loop turns a {type(iterate).__name__} into a {type(following).__name__}")
+    if shapes[0] != shapes[1]:
+        raise ValueError(f"a step of a loop changes the iterate's shapes from {shapes[0]} to {shapes[1]}")
+
+
 def _relation_claims(
     construction: Construction, iterate: Iterate, prompt: Prompt, layer: Index, when: str
 ) -> Iterator[Claim]:
@@ -110,6 +127,9 @@ def _claimed(state: State | Stream, stream: Stream) -> tuple[Stream, frozenset[t
     """The state as a stream, and the places of which it claims nothing."""
     if isinstance(state, Stream):
         return state, frozenset()
+    for place, block in state.items():
+        if not isinstance(block, (Block, Anything)):
+            raise TypeError(f"the state of {place} must be a block or ANYTHING, but {type(block).__name__} came")
     free = frozenset(place for place, block in state.items() if isinstance(block, Anything))
     blocks = {place: block for place, block in state.items() if isinstance(block, Block)}
     return replace(stream, blocks=blocks), free
@@ -131,11 +151,9 @@ def _stream_claims(
     kind: str, layer: Index, left: Stream, claimed: tuple[Stream, frozenset[tuple[str, str]]], when: str
 ) -> Iterator[Claim]:
     right, free = claimed
-    if dict(left.groups) != dict(right.groups) or dict(left.slots) != dict(right.slots):
-        raise ValueError(
-            f"{when} the stream has slots {dict(left.slots)} and groups {dict(left.groups)}, but the state claims "
-            f"slots {dict(right.slots)} and groups {dict(right.groups)}"
-        )
+    tables = [(dict(each.groups), dict(each.slots), each.order) for each in (left, right)]
+    if tables[0] != tables[1]:
+        raise ValueError(f"{when} the stream has (groups, slots, order) {tables[0]}, but the state claims {tables[1]}")
     for group in right.groups:
         for slot in right.slots:
             if (slot, group) not in free and ((slot, group) in left.blocks or (slot, group) in right.blocks):

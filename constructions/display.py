@@ -180,7 +180,7 @@ def _blocks(iterate: Iterate) -> Sequence[Block]:
 
 
 def _count(size: Size, noun: str) -> str:
-    return f"{size} {noun}" if size == 1 else f"{size} {noun}s"
+    return f"{size} {noun}" if str(size) == "1" else f"{size} {noun}s"
 
 
 def _values(held: Any, p: Parameter) -> str:

@@ -58,9 +58,9 @@ def scalar(
     return field(metadata={"parameter": declared}, **options)
 
 
-def layer_count(**options: Any) -> Any:
-    """A dataclass field for the number of layers k >= 0 of a network whose other parameters do not fix it."""
-    return field(metadata={"parameter": Parameter("k", counts_layers=True)}, **options)
+def layer_count(symbol: str = "k", **options: Any) -> Any:
+    """A dataclass field for a number of layers, >= 0, that no other parameter fixes; each needs its own symbol."""
+    return field(metadata={"parameter": Parameter(symbol, counts_layers=True)}, **options)
 
 
 def matrix(
@@ -80,6 +80,7 @@ class Unspecified:
     columns: str | int | None = None
     index: Any = None
     invertible: bool = False
+    counts_layers: bool = False
 
 
 class PerLayer(Sequence[Any]):
@@ -125,7 +126,7 @@ class Family(PerLayer):
 
     @property
     def depth(self) -> Size:
-        return self._kind.lift_scalar(Unspecified("k"))
+        return self._kind.lift_scalar(Unspecified("k", counts_layers=True))
 
     def __len__(self) -> int:
         raise TypeError(f"the family {self._declared.symbol} has a symbolic number of layers; use .depth")
@@ -177,11 +178,13 @@ def generic(construction: Instance) -> Instance:
     values: dict[str, Any] = {}
     for name, p in parameters(construction).items():
         held = getattr(construction, name)
-        free = Unspecified(p.symbol, p.rows, p.columns, invertible=p.invertible)
+        free = Unspecified(p.symbol, p.rows, p.columns, invertible=p.invertible, counts_layers=p.counts_layers)
         if held is None:
             continue
         values[name] = (
-            (Repeated(free, Unspecified("k")) if isinstance(held, Repeated) else free) if p.per_layer else free
+            (Repeated(free, Unspecified("k", counts_layers=True)) if isinstance(held, Repeated) else free)
+            if p.per_layer
+            else free
         )
     return replace(construction, **values)  # type: ignore[type-var]
 

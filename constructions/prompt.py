@@ -51,17 +51,17 @@ class Prompt:
     @property
     def n(self) -> Size:
         """Number of context tokens."""
-        return self.X.columns
+        return self.X.known_size(self.X.columns)
 
     @property
     def d(self) -> Size:
         """Number of features."""
-        return self.X.rows
+        return self.X.known_size(self.X.rows)
 
     @property
     def m(self) -> Size:
         """Number of targets."""
-        return self.Y.rows
+        return self.Y.known_size(self.Y.rows)
 
     def extra(self, name: str) -> Any:
         """A further datum by its name; KeyError if the prompt does not carry it."""
@@ -77,7 +77,7 @@ class Prompt:
         )
 
     def _check_shapes(self) -> None:
-        d, n, m = self.d, self.n, self.m
+        (d, n), m = self.X.shape, self.Y.rows
         if n == 0:
             raise ValueError("the context is empty: X has 0 columns; at least one example (one column) is required")
         if d == 0 or m == 0:

@@ -90,7 +90,7 @@ def exact_parameters(construction: Construction, sizes: Sizes, rng: Randomness, 
         construction: a prototype; what is looped (``Repeated``) stays looped, what is None (zero) stays None.
         sizes: the sizes of the prompt.
         rng: a generator, or a seed.
-        depth: the length of per-layer parameters, >= 0.
+        depth: the length of per-layer parameters, >= 0; a second number of layers is one more, and so on.
 
     Returns:
         A copy: scalars are Fractions, matrices nested lists of Fractions, per-layer parameters tuples of
@@ -142,12 +142,13 @@ def with_parameters(construction: Construction, depth: int, value: Callable[[Par
     if depth < 0:
         raise ValueError(f"depth = {depth}: the number of layers must be at least 0")
     values: dict[str, Any] = {}
+    counts = 0
     for name, declared in parameters(construction).items():
         held = getattr(construction, name)
         if held is None:
             continue
         if declared.counts_layers:
-            values[name] = depth
+            values[name], counts = depth + counts, counts + 1
         elif not declared.per_layer:
             values[name] = value(declared)
         elif isinstance(held, Repeated):

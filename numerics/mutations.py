@@ -104,6 +104,16 @@ def mutations(construction: Construction, prompt: Prompt) -> Iterator[Mutation]:
                             yield Mutation(number, position, head, weight, block, change)
 
 
+def weight_blocks(layer: Layer) -> Iterator[tuple[str, Any]]:
+    """Every block of every weight and bias of a layer, with where it is."""
+    for position, part in enumerate(layer.sublayers, start=1):
+        owners = list(enumerate(part.heads, start=1)) if isinstance(part, Attention) else [(None, part)]
+        for head, owner in owners:
+            for weight in _WEIGHTS.get(type(owner), ()):
+                for slots, block in (getattr(owner, weight) or {}).items():
+                    yield f"sublayer {position}, {'' if head is None else f'head {head}, '}{weight} {slots}", block
+
+
 def _first_layer(stage: Stage) -> Callable[..., Any]:
     return stage.layer if isinstance(stage, Single) else stage.layer(0)
 

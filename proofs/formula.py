@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -188,3 +189,11 @@ def scalar_of(value: Any, style: Style) -> str:
 def plain(value: Any) -> str:
     """A SymPy expression as text: eta_l for eta[l], ^ for powers."""
     return re.sub(r"(\w+)\[(\w+)\]", r"\1_\2", str(value)).replace("**", "^").replace("*", " ")
+
+
+def inverses_in(formula: Formula) -> Iterator[str]:
+    """What is inverted somewhere in a formula, written as text."""
+    if formula.operation == "inverse":
+        yield formula.operands[0].written()
+    for operand in formula.operands:
+        yield from inverses_in(operand)

@@ -8,17 +8,21 @@ state of an arbitrary iterate to the state of the next (step), and that the read
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import fields
 from typing import Any
 
 from constructions.block import Block, Size, Zero
 from constructions.claims import Claim, claims
 from constructions.construction import Construction
+from constructions.layer import Layer
 from constructions.parameters import generic, generic_prompt, lifted, parameters
 from constructions.prompt import Prompt
-from constructions.stages import Iterate, Relation
+from constructions.stages import Index, Iterate, Relation
+from numerics.mutations import weight_blocks
 from proofs import words
-from proofs.formula import sum_written
-from proofs.proof import Assumption, Identity, Proof
+from proofs.formula import inverses_in, sum_written
+from proofs.letters import named_letters
+from proofs.proof import Assumption, Identity, Proof, formula_of
 from proofs.rewriting import Rule, reduced, rule
 from proofs.symbols import SymbolBlock, layer_index
 from proofs.words import Sum
@@ -62,21 +66,47 @@ class SymbolicRun:
         self._fresh += 1
         return SymbolBlock.letter(f"any_{self._fresh}", rows, columns, origin="anything")
 
-    @staticmethod
-    def indices(_: Size) -> tuple[Any]:
-        """One symbolic layer index stands for all of them."""
-        return (layer_index(),)
+    def claims(
+        self,
+        change: Callable[[int, Any], Any] = lambda stage, layer: layer,
+        indices: tuple[Index, ...] | None = None,
+    ) -> Iterator[Claim]:
+        """What the construction claims, on letters.
 
-    def claims(self, change: Callable[[int, Any], Any] = lambda stage, layer: layer) -> Iterator[Claim]:
-        """What the construction claims, on letters; ``change`` puts mutants in the place of its layers."""
+        Args:
+            change: puts mutants in the place of its layers.
+            indices: the layer indices of a loop; by default one symbol, which stands for all of them.
+        """
+
+        def examined(stage: int, layer: Any) -> Any:
+            self._require_weights_free_of_data(layer)
+            return change(stage, layer)
+
         return claims(
             self.construction,
             self.prompt,
-            indices=self.indices,
+            indices=lambda _: indices if indices is not None else (layer_index(),),
             arbitrary=self.arbitrary,
             anything=self.anything,
-            change=change,
+            change=examined,
         )
+
+    def _require_weights_free_of_data(self, layer: Any) -> None:
+        """Refuses a layer whose weights were computed from the prompt: they would be other weights for other data.
+
+        Raises:
+            ValueError: if a weight has a letter of the prompt, or of an iterate.
+        """
+        data = {"X", "Y", "x_query", *self.construction.extras}
+        for place, block in weight_blocks(layer) if isinstance(layer, Layer) else ():
+            if not isinstance(block, SymbolBlock):
+                continue
+            for letter in named_letters(block.normal_form):
+                if letter.origin == "iterate" or (letter.origin == "data" and letter.name in data):
+                    raise ValueError(
+                        f"the weights depend on the data: {place} contains {letter.name}; weights may be built from "
+                        "the sizes and the parameters only"
+                    )
 
     def reduced(self, block: Block) -> Sum:
         """The block's normal form under the rules that hold at this point of the run."""
@@ -95,8 +125,11 @@ def _require_distinct_names(construction: Construction) -> None:
     Raises:
         ValueError: if there are any.
     """
-    symbols = [p.symbol for p in parameters(construction).values() if not p.counts_layers]
-    names = ["X", "Y", "x_query", "n", "d", "m", "k", "l", *construction.extras, *symbols]
+    declared = parameters(construction)
+    families = [name for name, p in declared.items() if p.per_layer and getattr(construction, name) is not None]
+    symbols = [p.symbol for p in declared.values()]
+    depth = ["k"] if families or "k" not in symbols else []
+    names = ["X", "Y", "x_query", "n", "d", "m", "l", *depth, *construction.extras, *symbols]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ValueError(
@@ -117,13 +150,21 @@ def prove(construction: Construction) -> Proof:
         The proof; ``proof.holds`` says whether it is one.
     """
     run = SymbolicRun(construction)
-    identities, assumptions = [], list(run.hypotheses)
+    identities, assumptions, inverted = list[Identity](), list(run.hypotheses), dict[str, None]()
     for claim in run.claims():
         if claim.kind in ASSUMED:
             continue
         identities.append(Identity(claim, run.reduced(claim.left), run.reduced(claim.right)))
+        inverted.update((text, None) for side in (claim.left, claim.right) for text in inverses_in(formula_of(side)))
         assumptions.extend(relation for relation in run.relations if relation not in assumptions)
-    return Proof(construction, tuple(_left_free(construction)), tuple(_assumed(assumptions)), tuple(identities))
+    run.restart()
+    for claim in run.claims(indices=(0, 1)):  # a layer that treats an int otherwise than a symbol is found out here
+        identity = Identity(claim, run.reduced(claim.left), run.reduced(claim.right))
+        if claim.kind not in ASSUMED and not identity.is_proved:
+            identities.append(identity)
+    invertible = (Assumption("invertible", f"({text}) ({text})^-1", "I") for text in inverted)
+    free = tuple(_left_free(construction))
+    return Proof(construction, free, (*_assumed(assumptions), *invertible), tuple(identities))
 
 
 def normal_form(block: Block) -> Sum:
@@ -141,6 +182,14 @@ def _rule(relation: Relation) -> Rule:
         raise ValueError(f"the relation {relation.name!r}: {error}") from error
 
 
+def _fixed(construction: Construction) -> Iterator[str]:
+    """The fields that are no declared parameters: the proof is for their values."""
+    declared = parameters(construction)
+    for field in fields(construction):  # type: ignore[arg-type]  # a construction is a dataclass
+        if field.name not in declared:
+            yield f"{field.name} = {getattr(construction, field.name)!r}, as given"
+
+
 def _assumed(relations: Iterable[Relation]) -> Iterator[Assumption]:
     seen = set()
     for relation in relations:
@@ -154,13 +203,18 @@ def _assumed(relations: Iterable[Relation]) -> Iterator[Assumption]:
 
 def _left_free(construction: Construction) -> Iterator[str]:
     """What the theorem holds for, in words."""
-    yield "n, d, m >= 1: the numbers of context tokens, features and targets"
-    yield "X (d, n), Y (m, n), x_query (d, 1): any numbers"
+    m = construction.targets
+    sizes = "n, d, m >= 1: the numbers of context tokens, features and targets"
+    yield sizes if m == "m" else f"n, d >= 1: the numbers of context tokens and features; {m} target"
+    yield f"X (d, n), Y ({m}, n), x_query (d, 1): any numbers"
     for name, shape in construction.extras.items():
         yield f"{name} {shape[0], shape[1]}: any numbers within the hypotheses"
     for name, p in parameters(construction).items():
         if getattr(construction, name) is None:
             yield f"{p.symbol} = 0"
+            continue
+        if p.counts_layers:
+            yield f"{p.symbol} >= 0: a number of layers"
             continue
         symbol = (
             f"{p.symbol}_l, one per layer"
@@ -172,3 +226,6 @@ def _left_free(construction: Construction) -> Iterator[str]:
         else:
             what = "a number other than 0" if p.invertible else "a number"
         yield f"{symbol}: {what}"
+    if any(p.per_layer and getattr(construction, name) is not None for name, p in parameters(construction).items()):
+        yield "k >= 0: the number of layers"
+    yield from _fixed(construction)

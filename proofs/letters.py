@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
@@ -193,3 +194,26 @@ def word_key(word: Word) -> tuple[int, tuple[tuple[str, bool, bool], ...]]:
 def transposed(word: Word) -> Word:
     """The word of the transpose."""
     return tuple(factor.T for factor in reversed(word))
+
+
+def named_letters(total: Sum) -> Iterator[Letter]:
+    """Every named letter of a sum, arguments of functions included."""
+    for monomial in total.terms:
+        for word in (*monomial.scalars, monomial.word):
+            for factor in word:
+                yield from _named_in(factor.letter)
+
+
+def _named_in(letter: AnyLetter) -> Iterator[Letter]:
+    if isinstance(letter, Letter):
+        yield letter
+    elif isinstance(letter, Diagonal):
+        yield from named_letters(letter.column)
+    elif isinstance(letter, Entrywise):
+        yield from named_letters(letter.argument)
+    elif isinstance(letter, KernelLetter):
+        yield from named_letters(letter.keys)
+        yield from named_letters(letter.queries)
+    elif isinstance(letter, Compound):
+        for argument in letter.arguments:
+            yield from named_letters(argument)

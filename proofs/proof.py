@@ -110,7 +110,7 @@ def statement(proof: Proof) -> str:
 
 def _header(proof: Proof) -> Iterator[str]:
     yield statement(proof)
-    yield "Left free: " + "; ".join(proof.free) + "; the number of layers."
+    yield "Left free: " + "; ".join(proof.free) + "."
     for assumption in proof.assumptions:
         yield f"Assumed ({assumption.name}): {assumption.left} = {assumption.right}"
 

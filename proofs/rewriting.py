@@ -53,6 +53,11 @@ def rule(left: Sum, right: Sum) -> Rule:
     if leading is not None:
         monomial, c = leading
         words = (*monomial.scalars, monomial.word) if monomial.word else monomial.scalars
+        if c.is_nonzero is not True:
+            raise ValueError(
+                f"the left side of a relation has the coefficient {c}, which may be 0: it cannot be divided by; "
+                "declare it nonzero, or leave it out"
+            )
         if len(words) == 1 and (monomial.word or left.rows == left.columns == 1):
             rest = left - Sum(left.rows, left.columns, {monomial: c})
             return Rule(words[0], (right - rest).scale(1 / c))

@@ -19,8 +19,8 @@ from constructions.parameters import Unspecified
 from constructions.scalars import Scalar, exact
 from proofs import word_operations, words
 from proofs.formula import Formula, sum_written
-from proofs.layer_index import LayerIndex
 from proofs.letters import Letter
+from proofs.unknown import Unknown
 from proofs.words import Sum
 
 
@@ -29,9 +29,14 @@ def size_of(name: str | int | None) -> Size:
     return name if isinstance(name, int) else sympy.Symbol(str(name), integer=True, positive=True)
 
 
-def layer_index(name: str = "l") -> LayerIndex:
-    """A symbolic layer index."""
-    return LayerIndex(sympy.Symbol(name, integer=True, nonnegative=True))
+def _size_in(size: Size) -> Size:
+    """A size as words hold it: an int, or the SymPy expression of an unknown one."""
+    return size.symbol if isinstance(size, Unknown) else size
+
+
+def layer_index(name: str = "l") -> Unknown:
+    """A symbolic layer index, or a symbolic number of layers."""
+    return Unknown(sympy.Symbol(name, integer=True, nonnegative=True))
 
 
 @final
@@ -47,7 +52,7 @@ class SymbolBlock(Block):
     @classmethod
     def letter(cls, name: str, rows: Size, columns: Size, index: Any = None, origin: str = "data") -> Self:
         """A letter of that shape; letters of different origins are different, whatever their names."""
-        named = Letter(name, rows, columns, index, origin)
+        named = Letter(name, _size_in(rows), _size_in(columns), index, origin)
         return cls(words.letter_sum(named), Formula("letter", label=(name, index)))
 
     @classmethod
@@ -100,11 +105,12 @@ class SymbolBlock(Block):
         """An unspecified scalar as a real symbol (or one of a family eta_l), anything else as it is."""
         if not isinstance(value, Unspecified):
             return exact(value)
-        if value.symbol in ("k", "l"):
+        if value.counts_layers:
             return layer_index(value.symbol)
+        known = {"real": True, "nonzero": True} if value.invertible else {"real": True}
         if value.index is not None:
-            return sympy.IndexedBase(value.symbol, real=True)[sympy.sympify(value.index)]
-        return sympy.Symbol(value.symbol, real=True)
+            return Unknown(sympy.IndexedBase(value.symbol, **known)[sympy.sympify(value.index)])
+        return Unknown(sympy.Symbol(value.symbol, **known))
 
     @property
     def entry(self) -> Entry:
@@ -121,11 +127,15 @@ class SymbolBlock(Block):
         written = inner.operands[0] if inner.operation == "T" else Formula("T", (inner,))
         return type(self)(self.normal_form.T, written)
 
+    def known_size(self, size: Size) -> Size:
+        """A size that cannot be compared: a proof is for all sizes."""
+        return size if isinstance(size, int) else Unknown(size)
+
     def ones(self, rows: Size, columns: Size) -> Self:
-        return type(self)(words.ones(rows, columns), Formula("letter", label=("ones", None)))
+        return type(self)(words.ones(_size_in(rows), _size_in(columns)), Formula("letter", label=("ones", None)))
 
     def identity(self, size: Size) -> Self:
-        return type(self)(words.identity(size), Formula("letter", label=("I", None)))
+        return type(self)(words.identity(_size_in(size)), Formula("letter", label=("I", None)))
 
     def fill(self, rows: int, columns: int, function: Callable[[int, int], Scalar]) -> Self:
         raise TypeError("a matrix given entry by entry needs concrete sizes; the symbolic kind has none")

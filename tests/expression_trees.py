@@ -45,7 +45,7 @@ LEAVES = ("letter", "letter", "transposed letter", "ones", "identity")
 FLAVOURS = {
     "products": (*RING, "cancelling"),
     "inverses": (*RING, "inverse", "inverse", "cancelling", "inverse letter"),
-    "diagonals": (*RING, "diagonal", "diagonal", "hadamard", "inverse"),
+    "diagonals": (*RING, "diagonal", "diagonal", "hadamard", "inverse", "diagonal and ones", "diagonal and ones"),
     "functions": (*RING, "relu", "relu", "relu", "exp", "hadamard"),
     "kernels": (*RING, "kernel", "softmax", "beside", "hadamard"),
     "everything": (
@@ -115,6 +115,14 @@ def trees(
             return Tree(operation, (tree(r, c, depth - 1),))
         if operation == "diagonal":
             return Tree("diagonal", ((draw(st.booleans()) and tree(1, r, depth - 1)) or tree(r, 1, depth - 1),))
+        if operation == "diagonal and ones":
+            # diag(z) 1 or 1^T diag(z), or with the inverse of diag(z), times what makes the shape right.
+            is_left = draw(st.booleans())
+            middle = Tree("diagonal", (tree(r if is_left else c, 1, depth - 1),))
+            middle = Tree("inverse", (middle,)) if draw(st.booleans()) else middle
+            if is_left:
+                return Tree("@", (Tree("@", (middle, Tree("ones", (), (r, 1)))), tree(1, c, depth - 1)))
+            return Tree("@", (tree(r, 1, depth - 1), Tree("@", (Tree("ones", (), (1, c)), middle))))
         if operation == "kernel":
             inner, which = size(), draw(st.sampled_from(sorted(KERNELS)))
             return Tree("kernel", (tree(inner, r, depth - 1), tree(inner, c, depth - 1)), which)

@@ -9,6 +9,7 @@ import pytest
 
 from benchmarks import __main__ as command
 from benchmarks import cuda
+from benchmarks.contention import contention
 from benchmarks.exact_kinds import exact_kinds
 from benchmarks.forward_pass import forward_pass
 from benchmarks.growth import exponent, growth, peak_bytes
@@ -41,6 +42,28 @@ def test_what_is_called_before_each_run_is_called_once_per_timed_run():
 def test_ratio_is_of_medians_beside_the_range_over_pairs():
     against = ratio(Timing((8.0, 6.0, 20.0)), Timing((2.0, 1.0, 4.0)))
     assert (against.of_medians, against.smallest, against.largest) == (4.0, 4.0, 6.0)
+
+
+def test_contention_is_a_share_of_the_cores():
+    with contention() as taken_by_others:
+        sum(range(10**6))
+        share = taken_by_others()
+    assert share is None or 0 <= share
+
+
+def test_contention_is_unknown_where_the_system_does_not_tell(monkeypatch, tmp_path):
+    monkeypatch.setattr("benchmarks.contention._STAT", tmp_path / "missing")
+    with contention() as taken_by_others:
+        assert taken_by_others() is None
+
+
+def test_contention_counts_the_time_of_other_processes(monkeypatch, tmp_path):
+    stat = tmp_path / "stat"
+    monkeypatch.setattr("benchmarks.contention._STAT", stat)
+    stat.write_text("cpu  0 0 0 0 0 0 0 0 0 0\n", encoding="ascii")
+    with contention() as taken_by_others:
+        stat.write_text(f"cpu  {10**9} 0 0 0 0 0 0 0 0 0\n", encoding="ascii")
+        assert taken_by_others() > 1
 
 
 @pytest.mark.parametrize("power", [1, 2])

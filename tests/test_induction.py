@@ -107,7 +107,7 @@ def test_relation_without_its_hypothesis_is_not_proved():
 
 
 def test_layer_that_depends_on_a_particular_index_is_refused():
-    with pytest.raises(TypeError, match="must have one form for every index"):
+    with pytest.raises(TypeError, match="must have one form for all of them"):
         prove(FirstLayerDiffers(step_sizes=[1]))
 
 

@@ -272,9 +272,7 @@ def test_a_token_whose_pattern_leaves_no_key_receives_nothing(score):
 
 
 def test_an_opaque_kernel_has_no_numbers():
-    with pytest.raises(
-        TypeError, match="the kernel 'kappa' is an arbitrary one, which only the symbolic kind can hold"
-    ):
+    with pytest.raises(TypeError, match="the kernel 'kappa' is arbitrary: give it a function of blocks"):
         Attention(head(score=Kernel("kappa")))(stream_of(TOKENS))
 
 
