@@ -230,8 +230,7 @@ class Block(ABC):
             if other.rows != self.rows:
                 raise ValueError(f"cannot put shapes {self.shape} and {other.shape} side by side: rows differ")
         blocks = (self, *others)
-        like = next((block for block in blocks if not isinstance(block, Zero)), None)
-        if like is None:
+        if (like := next((block for block in blocks if not block.is_zero), None)) is None:
             return Zero(self.rows, sum(block.columns for block in blocks))
         first, *rest = [like._same_kind(materialised(block, like)) for block in blocks]
         joined: Block = first._beside(rest) if rest else first
@@ -281,11 +280,12 @@ class Zero(Block):
     def T(self) -> Zero:
         return Zero(self.columns, self.rows)
 
-    def ones(self, rows: Size, columns: Size) -> Self:
+    def _kindless(self, *_: Any) -> Any:
         raise TypeError("a zero block has no kind of number to make ones of")
 
-    identity: Any = ones
-    fill: Any = ones
+    ones: Any = _kindless
+    identity: Any = _kindless
+    fill: Any = _kindless
 
     def relu(self) -> Block:
         return self

@@ -257,7 +257,7 @@ def test_a_key_outside_the_pattern_gets_nothing(kind):
     pattern = of_kind(kind, [[1, 0], [1, 1]])
     (part,) = softmax([of_kind(kind, SCORES)], [pattern])
     entries = part.entry.tolist() if isinstance(part, ExplicitBlock) else read(part)
-    assert [row[1] for row in entries] == [0, 1]
+    assert entries[0][1] == 0
 
 
 def test_zero_scores_count_as_zeros():
