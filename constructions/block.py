@@ -125,8 +125,6 @@ class Block(ABC):
     @abstractmethod
     def _compare(self, other: Self) -> Comparison: ...
 
-    # What may be overridden where a kind of number does better.
-
     @classmethod
     def in_batches(cls, function: Callable[..., Entry], *entries: Entry) -> Entry:
         """``function(*entries)``, cut into pieces along the batch where that is faster; see the kinds of float."""
@@ -297,6 +295,8 @@ class Zero(Block):
         raise ZeroDivisionError(f"a zero block of shape {self.shape} has no inverse")
 
     def diagonal(self) -> Block:
+        if 1 not in self.shape:
+            raise ValueError(f"only a row or a column has a diagonal matrix, but shape {self.shape} came")
         size = self.columns if self.rows == 1 else self.rows
         return Zero(size, size)
 

@@ -38,8 +38,6 @@ def float_array(entry: Entry) -> Any:
         raise TypeError(f"an array of floats is required, but {type(entry).__name__} came")
     if isinstance(entry, np.ma.MaskedArray):
         raise TypeError("a masked array is refused: fill it, or leave out what is masked")
-    if isinstance(entry, np.ndarray):
-        entry = np.asarray(entry)  # * and @ of a numpy.matrix are its own
     xp = array_api_compat.array_namespace(entry)
     if not xp.isdtype(entry.dtype, "real floating"):
         raise TypeError(

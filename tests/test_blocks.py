@@ -122,7 +122,7 @@ BLOCK_LAWS = {
 
 @exact_kinds
 @pytest.mark.parametrize("law", [*LAWS, *BLOCK_LAWS])
-@settings(max_examples=10)
+@settings(max_examples=5)
 @given(drawn=tables())
 def test_law_holds_exactly(kind, law, drawn):
     assert agree(*(LAWS | BLOCK_LAWS)[law](lifted(kind, drawn)))
@@ -137,7 +137,7 @@ ROUNDED_LAWS = [
 
 
 @pytest.mark.parametrize(("kind", "law"), ROUNDED_LAWS)
-@settings(with_fixture, max_examples=5)
+@settings(with_fixture, max_examples=3)
 @given(first=tables(), second=tables())
 def test_law_holds_for_batches_of_floats(xp, kind, law, first, second):
     assert agree(*(LAWS | BLOCK_LAWS)[law](in_a_batch(kind, xp, first, second)))
@@ -203,7 +203,7 @@ def read(block):
 
 @exact_kinds
 @pytest.mark.parametrize("operation", VALUES)
-@settings(max_examples=5)
+@settings(max_examples=3)
 @given(drawn=tables())
 def test_value_is_exact(kind, operation, drawn):
     run, expected = VALUES[operation]
@@ -212,7 +212,7 @@ def test_value_is_exact(kind, operation, drawn):
 
 @float_kinds
 @pytest.mark.parametrize("operation", VALUES)
-@settings(with_fixture, max_examples=5)
+@settings(with_fixture, max_examples=3)
 @given(first=tables(), second=tables())
 def test_value_of_each_matrix_of_a_batch_is_exact(xp, kind, operation, first, second):
     run, expected = VALUES[operation]

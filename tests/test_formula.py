@@ -25,6 +25,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from constructions.block import Block, Kernel, Zero, materialised
+from numerics.rationals import as_fraction
 from proofs.formula import name_of, scalar_of, sum_written
 from proofs.symbols import SymbolBlock
 
@@ -236,20 +237,20 @@ SIZES = {"n": N, "d": D, "m": M}
 
 
 def times(left, right):
-    if not isinstance(left, Block) or not isinstance(right, Block):
-        left, right = (right, left) if isinstance(left, Block) else (left, right)
-        return right.scale(left) if isinstance(right, Block) else left * right
-    for one, other in ((left, right), (right, left)):
-        if one.shape == (1, 1) and left.columns != right.rows:
-            return other.scale(Fraction(str(one.matrix[0, 0])))
-    return left @ right
+    if isinstance(left, Block) and isinstance(right, Block):
+        for one, other in ((left, right), (right, left)):
+            if one.shape == (1, 1) and left.columns != right.rows:
+                return times(as_fraction(one.matrix[0, 0]), other)
+        return left @ right
+    number, other = (right, left) if isinstance(left, Block) else (left, right)
+    return materialised(other.scale(number), Instance.like) if isinstance(other, Block) else number * other
 
 
 def plus(left, right):
     like = left if isinstance(left, Block) else right
     if not isinstance(like, Block):
         return left + right
-    left, right = (x if isinstance(x, Block) else like.identity(like.rows).scale(x) for x in (left, right))
+    left, right = (x if isinstance(x, Block) else times(x, like.identity(like.rows)) for x in (left, right))
     return left + right
 
 

@@ -111,12 +111,11 @@ def test_a_sympy_float_is_the_dyadic_that_it_is():
     assert ExplicitBlock.lift(half_and_tenth).entry == expected
 
 
-def test_a_numpy_matrix_multiplies_entrywise_where_it_should():
+def test_a_numpy_matrix_is_refused():
     with pytest.warns(PendingDeprecationWarning):
-        entry = np.matrix([[1.0, 2.0], [3.0, 4.0]])
-    block = lifted(entry)
-    assert np.array_equal(block.square().entry, [[1.0, 4.0], [9.0, 16.0]])
-    assert type(block.entry) is np.ndarray
+        entry = np.matrix([[1.0, 2.0], [3.0, 4.0]])  # its * is the product of matrices
+    with pytest.raises(TypeError, match="an array of floats is required, but matrix came"):
+        lifted(entry)
 
 
 EXPRESSIONS = {

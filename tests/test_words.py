@@ -87,6 +87,11 @@ IDENTITIES = {
     "the inverse of a product": ((A @ B.T).inverse(), B.T.inverse() @ A.inverse()),
     "the inverse of a multiple": ((A @ B).scale(-ETA).inverse(), (B.inverse() @ A.inverse()).scale(-1 / ETA)),
     "the inverse of a multiple of a sum": ((B - A).scale(3).inverse(), (A - B).inverse().scale(Fraction(-1, 3))),
+    "the inverse of a transposed inverse": ((A.T + B).inverse().T.inverse(), A + B.T),
+    "the inverse of the transpose of a sum": (
+        ((A @ B).scale(2) - (C @ A).scale(3)).T.inverse(),
+        ((A @ B).scale(2) - (C @ A).scale(3)).inverse().T,
+    ),
     "the inverse of an inverse": ((A + B).inverse().inverse(), A + B),
     "inverses cancel": (A @ B.inverse() @ A.inverse() @ A @ B, A),
     "transposed inverses cancel": (B @ A.T.inverse() @ A.T, B),
@@ -147,6 +152,33 @@ IDENTITIES = {
 @pytest.mark.parametrize("name", IDENTITIES)
 def test_identity_is_proved(name):
     assert is_proved(*IDENTITIES[name])
+
+
+SUMS = {
+    "of unlike coefficients": (A @ B).scale(2) - (C @ A).scale(3),
+    "whose transpose comes first": (B.T @ A.T).scale(-5) + (A.T @ C.T).scale(Fraction(1, 2)),
+    "of a matrix and its transpose": A.scale(3) - A.T.scale(2),
+    "of transposes": (A.T + B.T).scale(-2),
+    "of coefficients of unknown sign": A.scale(ETA - MU) - B.T.scale(ETA),
+    "that is an inverse": (A.T - B.scale(2)).inverse(),
+    "that is the transpose of an inverse": (A.T - B.scale(2)).inverse().T,
+}
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("name", SUMS)
+def test_inverse_of_a_sum_has_its_value(name, seed):
+    instance = Instance(seed, sizes={N: 2})
+    expected = value_of(SUMS[name].normal_form, instance).inverse()
+    assert value_of(SUMS[name].inverse().normal_form, instance).matrix == expected.matrix
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("name", SUMS)
+def test_relu_of_a_sum_has_its_value(name, seed):
+    instance = Instance(seed, sizes={N: 2})
+    expected = value_of(SUMS[name].normal_form, instance).relu()
+    assert value_of(SUMS[name].relu().normal_form, instance).matrix == expected.matrix
 
 
 NOT_IDENTITIES = {
