@@ -165,20 +165,20 @@ SUMS = {
 }
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("operation", [lambda E: E.inverse(), lambda E: E.relu()], ids=["inverse", "relu"])
 @pytest.mark.parametrize("name", SUMS)
-def test_inverse_of_a_sum_has_its_value(name, seed):
-    instance = Instance(seed, sizes={N: 2})
-    expected = value_of(SUMS[name].normal_form, instance).inverse()
-    assert value_of(SUMS[name].inverse().normal_form, instance).matrix == expected.matrix
-
-
-@pytest.mark.parametrize("seed", range(8))
-@pytest.mark.parametrize("name", SUMS)
-def test_relu_of_a_sum_has_its_value(name, seed):
-    instance = Instance(seed, sizes={N: 2})
-    expected = value_of(SUMS[name].normal_form, instance).relu()
-    assert value_of(SUMS[name].relu().normal_form, instance).matrix == expected.matrix
+def test_function_of_a_sum_has_the_value_of_the_function(name, operation):
+    held = 0
+    for seed in range(10):
+        instance = Instance(seed, sizes={N: 2})
+        try:
+            expected = operation(value_of(SUMS[name].normal_form, instance))
+            value = value_of(operation(SUMS[name]).normal_form, instance)
+        except ZeroDivisionError:
+            continue
+        held += value.matrix == expected.matrix
+        assert value.matrix == expected.matrix
+    assert held >= 5
 
 
 NOT_IDENTITIES = {
