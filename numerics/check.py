@@ -1,8 +1,9 @@
 """The check: a construction held against its invariant on numbers, layer by layer.
 
 In rationals equality is equality; in balls, and in floats with a radius, a claim fails when the enclosures of its two
-sides are disjoint. Each layer is restarted from the state that the invariant claims, as exact data, so that the first
-layer that fails is the one at fault.
+sides are disjoint. Each layer is restarted from the state that the invariant claims, so that the first layer that fails
+is the one at fault: as exact data, or, where the iterates satisfy relations, which rounded ones would violate, with the
+radii that they have.
 """
 
 from __future__ import annotations
@@ -100,7 +101,7 @@ def check(
         prompt: raw entries or blocks. Plain floats are given a rounding radius.
         kind: the kind of number to decide in; by default the prompt's own.
         arbitrary: from the iterate reached to the one from which the next step is checked; by default the iterate
-            itself, as exact data.
+            itself, as exact data unless it satisfies relations.
         end_to_end: whether to compare the uninterrupted forward pass with the algorithm's last iterate as well.
         change: from (number of the stage, layer) to the layer that is run in its place, for mutants.
         anything: a block for a slot of which the state claims nothing; ones by default.
@@ -111,7 +112,7 @@ def check(
     kind = kind if kind is not None else deciding_kind(prompt.X)
     prompt = prompt.lifted(kind)
     construction = lifted(construction, kind, prompt)
-    restart = arbitrary if arbitrary is not None else restarted
+    restart = arbitrary if arbitrary is not None else restarts(construction, prompt)
     made = claims(
         construction,
         prompt,
@@ -143,6 +144,17 @@ def check(
         if claim.kind != END_TO_END:
             worst, bound = _larger(worst, comparison.gap), _larger(bound, comparison.bound)
     return CheckReport(None, counted, undecided, worst, bound, kind.__name__)
+
+
+def restarts(construction: Construction, prompt: Prompt) -> Callable[[Iterate], Iterate]:
+    """From the iterate reached to the one from which the next step is checked, for a lifted construction and prompt.
+
+    As exact data; but where iterates satisfy relations, a rounded one does not, and the next step is claimed of those
+    that do. There the enclosure is kept, which holds the true iterate.
+    """
+    if construction.relations(construction.initial(prompt), prompt):
+        return lambda iterate: iterate
+    return restarted
 
 
 def restarted(iterate: Iterate) -> Iterate:

@@ -18,7 +18,7 @@ from constructions.prompt import Prompt
 from constructions.scalars import Scalar
 from constructions.stages import Iterate, Single, Stage
 from constructions.weights import Weight
-from numerics.check import Failure, check, deciding_kind, restarted
+from numerics.check import Failure, check, deciding_kind, restarts
 from numerics.instances import arbitrary_like
 from numerics.tasks import Randomness, generator
 
@@ -145,5 +145,5 @@ def arbitrary_iterates(construction: Construction, prompt: Prompt, seed: Randomn
     held = prompt.lifted(kind)
     live = lifted(construction, kind, held)
     if live.relations(live.initial(held), held):
-        return restarted
+        return restarts(live, held)
     return lambda iterate: arbitrary_like(iterate, rng, like=held.X)

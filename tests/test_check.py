@@ -15,7 +15,7 @@ from constructions.layer import Layer, TokenMap
 from constructions.prompt import Prompt
 from constructions.weights import Weight
 from numerics.balls import precision
-from numerics.check import NotAnInstance, check
+from numerics.check import NotAnInstance, check, restarted
 from numerics.strategies import float_prompts, instances
 
 PROMPT = Prompt([[1, 2, 3], [0, 1, 1]], [[1, 0, 2]], [[1], [2]])
@@ -127,3 +127,17 @@ def test_overflow_is_undecided_and_never_holds():
         report = check(GradientDescent(step_sizes=[1.0, 1.0]), prompt)
     assert not report.holds
     assert report.failure is None
+
+
+def test_rounded_iterates_are_not_taken_for_ones_that_satisfy_the_relations():
+    """W v = W* v - (W* - W_0) v rho holds of rounded W and rho up to rounding, which the next steps enlarge."""
+    extras = (("W_star", np.array([[3.0], [-2.0]])), ("v", np.array([[1.0]])), ("lam", np.array([[4.0]])))
+    prompt = Prompt(np.array([[2.0, 0]]), np.array([[6.0, 0], [-4, 0]]), np.array([[-1.0]]), extras)
+    construction = GDPlusPlusSpectrum(
+        step_sizes=[0.5625, -0.5375, 0.0875, -0.55],
+        curvature_steps=[1.140625, 1.765625, 1.90625, 0.375],
+        W_0=np.array([[-1.25662885324095], [-1.628873139642979]]),
+    )
+    report = check(construction, prompt)
+    assert report.holds, report.failure
+    assert not check(construction, prompt, arbitrary=restarted).holds
