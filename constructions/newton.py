@@ -21,7 +21,7 @@ from constructions.parameters import layer_count, scalar
 from constructions.prompt import Prompt
 from constructions.relu_pairs import with_relu_pairs
 from constructions.scalars import Scalar, power_of_two, ratio
-from constructions.stages import Index, Single, Stage, State
+from constructions.stages import Index, Iterate, Single, Stage, State
 from constructions.stream import Stream
 from constructions.weights import Weight
 
@@ -54,6 +54,10 @@ class NewtonIteration(Construction):
 
     def predict(self, M: Block, prompt: Prompt) -> Block:
         return prompt.Y @ (prompt.X.T @ (M @ prompt.x_query))
+
+    def matrix(self, iterate: Iterate) -> Block:
+        """M, (d, d): the iterate itself, unless it carries more."""
+        return iterate
 
     @property
     def mask(self) -> Mask:
@@ -123,10 +127,10 @@ class NewtonFromIdentity(NewtonIteration):
     def stages(self, prompt: Prompt) -> tuple[Stage, ...]:
         """The Newton layers, and the read-out y <- y + sum_i y_i <x_i, u> (times 2^k if u is rescaled)."""
 
-        def read(M: Block) -> State:
-            weights = prompt.Y @ (prompt.X.T @ M)
+        def read(iterate: Iterate) -> State:
+            weights = prompt.Y @ (prompt.X.T @ self.matrix(iterate))
             return {
-                **self.state(self.steps, M, prompt),
+                **self.state(self.steps, iterate, prompt),
                 ("y", "context"): prompt.Y + weights @ prompt.X,
                 ("y", "query"): weights @ prompt.x_query,
             }

@@ -19,7 +19,7 @@ from constructions.newton import NewtonIteration
 from constructions.prompt import Prompt
 from constructions.relu_pairs import with_relu_pairs
 from constructions.scalars import ratio
-from constructions.stages import Index, Loop, Relation, Single, Stage, State
+from constructions.stages import Index, Iterate, Loop, Relation, Single, Stage, State
 from constructions.stream import Stream
 from constructions.weights import Weight
 
@@ -65,10 +65,10 @@ class NewtonFromGramMasked(NewtonIteration):
     def stages(self, prompt: Prompt) -> tuple[Stage, ...]:
         """u <- alpha S x; the Newton layers; the read-out y <- y + sum_i y_i <u_i, x>."""
 
-        def read(M: Block) -> State:
-            weights = prompt.Y @ (prompt.X.T @ M.T)
+        def read(iterate: Iterate) -> State:
+            weights = prompt.Y @ (prompt.X.T @ self.matrix(iterate).T)
             return {
-                **self.state(self.steps, M, prompt),
+                **self.state(self.steps, iterate, prompt),
                 ("y", "context"): prompt.Y + weights @ prompt.X,
                 ("y", "query"): weights @ prompt.x_query,
             }
@@ -127,9 +127,9 @@ class NewtonFromGramOwnRows(NewtonFromGramMasked):
         }
 
     def stages(self, prompt: Prompt) -> tuple[Stage, ...]:
-        def read(M: Block) -> State:
-            weights = prompt.Y @ (prompt.X.T @ M.T)
-            return {**self.state(self.steps, M, prompt), ("y", "query"): weights @ prompt.x_query}
+        def read(iterate: Iterate) -> State:
+            weights = prompt.Y @ (prompt.X.T @ self.matrix(iterate).T)
+            return {**self.state(self.steps, iterate, prompt), ("y", "query"): weights @ prompt.x_query}
 
         first, newton, _ = super().stages(prompt)
         last = self.head("q", "u", "y", "y", ratio(1, self.scale(self.steps)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 
-from proofs import ahn, fu, one_step_optimum, von_oswald
+from proofs import ahn, fu, newton_convergence, one_step_optimum, von_oswald
 from proofs.theorem import Theorem
 
 
@@ -14,7 +14,8 @@ def catalogue() -> dict[str, Theorem]:
     Raises:
         ValueError: if two theorems share a name.
     """
-    theorems = (*von_oswald.theorems(), *one_step_optimum.theorems(), *ahn.theorems(), *fu.theorems())
+    systems = (von_oswald, one_step_optimum, ahn, fu, newton_convergence)
+    theorems = [theorem for system in systems for theorem in system.theorems()]
     named = {theorem.name: theorem for theorem in theorems}
     if len(named) != len(theorems):
         raise ValueError("two theorems of the catalogue share a name")

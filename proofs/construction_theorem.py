@@ -9,10 +9,11 @@ from typing import Any, TypeAlias, final
 
 import numpy as np
 
-from constructions.block import materialised
+from constructions.block import Block, compare, materialised
 from constructions.comparison import Verdict
-from constructions.construction import Construction, streams
+from constructions.construction import Construction, forward, streams
 from constructions.parameters import lifted
+from constructions.prompt import Prompt
 from numerics.check import CheckReport, check
 from numerics.instances import Sizes, exact_parameters, float_parameters, float_prompt, rational_prompt
 from numerics.mutations import Instance, Mutation, mutations, refutation_of
@@ -25,6 +26,9 @@ from proofs.theorem import Theorem
 
 Draw: TypeAlias = Callable[[np.random.Generator, Sizes, int, Any], Instance]
 """From (generator, sizes, number of layers, dtype or None for rationals) to an instance of the theorem."""
+
+Rival: TypeAlias = Callable[[Construction, Prompt], Instance]
+"""From an instance to another network, and the prompt on which it must make the same prediction."""
 
 _FIRST_SIZES = (Sizes(1, 1, 1), Sizes(1, 3, 2), Sizes(4, 2, 1), Sizes(3, 3, 2))
 """The sizes of the first instances: the smallest, fewer tokens than features, more, as many."""
@@ -55,11 +59,13 @@ class ConstructionTheorem(Theorem):
             looped does.
         layers: the numbers of layers of the instances.
         draw: instances of the theorem, where hypotheses rule out generic ones.
+        rival: another network that the theorem says computes the same function; run beside it on the exact instances.
     """
 
     prototype: Construction
     layers: Sequence[int] = (1, 2, 3, 4)
     draw: Draw | None = None
+    rival: Rival | None = None
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -132,7 +138,23 @@ class ConstructionTheorem(Theorem):
         return Evidence("proof", FAILS, over=over, reason=f"undecided: {where}", undecided=True)
 
     def _exact(self, settings: Settings) -> Evidence:
-        return self._checked("exact", list(self.instances(settings)))
+        instances = list(self.instances(settings))
+        evidence = self._checked("exact", instances)
+        if self.rival is None or evidence.outcome != HOLDS:
+            return evidence
+        rivals = [self.rival(*instance) for instance in instances]
+        for instance, other in zip(instances, rivals, strict=True):
+            comparison = compare(_prediction(*instance), _prediction(*other))
+            if comparison.verdict is not Verdict.EQUAL:
+                reason = (
+                    f"with {instance[0].depth} layers in its loop it predicts {comparison.left}, but the network of "
+                    f"{other[0].depth} layers {comparison.right}, on the prompt {instance[1]}"
+                )
+                return replace(evidence, outcome=FAILS, reason=reason)
+        depths = [int(other.depth) for other, _ in rivals]
+        return replace(
+            evidence, over=f"{evidence.over}; equal to {min(depths)}..{max(depths)} layers of the other kind"
+        )
 
     def _float(self, settings: Settings) -> Evidence:
         instances = list(self.instances(settings, np.float64))
@@ -204,6 +226,11 @@ class ConstructionTheorem(Theorem):
         from constructions.display import described
 
         return f"{described(self.prototype)}\n\nProof\n\n{self.proof}"
+
+
+def _prediction(construction: Construction, prompt: Prompt) -> Block:
+    held = prompt.lifted()
+    return materialised(forward(construction, held), held.X)
 
 
 def generic_instance(prototype: Construction) -> Draw:
