@@ -3,6 +3,17 @@
 from numerics.balls import precision
 from numerics.check import CheckReport, Failure, check
 from numerics.rounding import Rounded
+from numerics.step_counts import conjugate_gradient_step_count, gradient_descent_step_count, newton_step_count
 from numerics.tasks import LinearTask
 
-__all__ = ["CheckReport", "Failure", "LinearTask", "Rounded", "check", "precision"]
+__all__ = [
+    "CheckReport",
+    "Failure",
+    "LinearTask",
+    "Rounded",
+    "check",
+    "conjugate_gradient_step_count",
+    "gradient_descent_step_count",
+    "newton_step_count",
+    "precision",
+]

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 
-from proofs import ahn, fu, newton_convergence, one_step_optimum, von_oswald
+from proofs import (
+    ahn,
+    depth_separation,
+    fu,
+    krylov_theorem,
+    newton_convergence,
+    one_step_optimum,
+    step_count_theorems,
+    von_oswald,
+)
 from proofs.theorem import Theorem
 
 
@@ -14,8 +23,9 @@ def catalogue() -> dict[str, Theorem]:
     Raises:
         ValueError: if two theorems share a name.
     """
-    systems = (von_oswald, one_step_optimum, ahn, fu, newton_convergence)
-    theorems = [theorem for system in systems for theorem in system.theorems()]
+    convergence = (newton_convergence, depth_separation, step_count_theorems, krylov_theorem)
+    modules = (von_oswald, one_step_optimum, ahn, fu, *convergence)
+    theorems = [theorem for module in modules for theorem in module.theorems()]
     named = {theorem.name: theorem for theorem in theorems}
     if len(named) != len(theorems):
         raise ValueError("two theorems of the catalogue share a name")
