@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from constructions.block import Block, Size
 from constructions.construction import Construction
 from constructions.prompt import Prompt
-from constructions.stages import Anything, Index, Iterate, Single, State
+from constructions.stages import Anything, Handover, Index, Iterate, Single, State
 from constructions.stream import Stream
 
 
@@ -73,12 +73,16 @@ def claims(
                 yield from _relation_claims(construction, iterate, prompt, done + 1, f"after {stage.name} {done + 1}")
             stream, done = _filled(claimed, anything), done + 1
             continue
+        if isinstance(stage, Handover):
+            iterate = stage.step(iterate)
+            yield from _relation_claims(construction, iterate, prompt, done, f"after the {stage.name}")
+            continue
         yield from _stream_claims(
             "base",
-            done or None,
+            None if isinstance(done, int) and done == 0 else done,
             stream,
             _claimed(stage.state(0, iterate), stream),
-            "embedding" if not done else f"after layer {done}",
+            "embedding" if isinstance(done, int) and done == 0 else f"after layer {done}",
         )
         for l in indices(stage.times):
             iterate = arbitrary(iterate)

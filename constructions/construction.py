@@ -21,7 +21,7 @@ from constructions.block import Block, Entry, Size, kind_of, materialised
 from constructions.layer import Layer
 from constructions.parameters import lifted
 from constructions.prompt import Prompt
-from constructions.stages import Index, Iterate, Loop, Relation, Single, Stage, State
+from constructions.stages import Handover, Index, Iterate, Loop, Relation, Single, Stage, State, layers_of
 from constructions.stream import Stream
 
 
@@ -152,8 +152,7 @@ def streams(construction: Construction, prompt: Prompt) -> Iterator[Stream]:
     stream = construction.embed(prompt)
     yield stream
     for stage in construction.stages(prompt):
-        layers = [stage.layer] if isinstance(stage, Single) else (stage.layer(l) for l in range(stage.times))
-        for layer in layers:
+        for layer in layers_of(stage):
             stream = layer(stream)
             yield stream
 
@@ -163,12 +162,14 @@ def iterates(construction: Construction, prompt: Prompt) -> Iterator[Iterate]:
     prompt = prompt.lifted()
     construction = lifted(construction, type(prompt.X), prompt)
     iterate = construction.initial(prompt)
-    yield iterate
     for stage in construction.stages(prompt):
-        if isinstance(stage, Single):
-            iterate = stage.step(iterate) if stage.step is not None else iterate
+        if isinstance(stage, Handover):
+            iterate = stage.step(iterate)
+        elif isinstance(stage, Single):
             yield iterate
+            iterate = stage.step(iterate) if stage.step is not None else iterate
         else:
             for l in range(stage.times):
-                iterate = stage.step(l, iterate)
                 yield iterate
+                iterate = stage.step(l, iterate)
+    yield iterate

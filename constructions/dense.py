@@ -21,7 +21,7 @@ from constructions.layer import MLP, Attention, Layer, Sublayer, TokenMap
 from constructions.parameters import lifted
 from constructions.prompt import Prompt
 from constructions.scalars import Scalar
-from constructions.stages import Single
+from constructions.stages import layers_of
 from constructions.stream import Stream
 from constructions.weights import Weight
 
@@ -204,7 +204,7 @@ def dense_forward(construction: Construction, prompt: Prompt) -> Iterator[Block]
 
 def _layers(construction: Construction, prompt: Prompt) -> Iterator[Layer]:
     for stage in construction.stages(prompt):
-        for layer in [stage.layer] if isinstance(stage, Single) else (stage.layer(l) for l in range(stage.times)):
+        for layer in layers_of(stage):
             if not isinstance(layer, Layer):
                 raise TypeError(
                     f"the {stage.name} {layer!r} is no Layer, so it has no dense weights; run ``streams`` instead"

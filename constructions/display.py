@@ -24,7 +24,7 @@ from constructions.parameters import (
     parameters,
 )
 from constructions.scalars import exact
-from constructions.stages import Anything, Iterate, Loop, Single, State
+from constructions.stages import Anything, Handover, Iterate, Loop, Single, State
 from constructions.stream import Stream
 
 MOST_VALUES = 6
@@ -71,7 +71,11 @@ class _Drawing:
         iterate = initial = self.construction.initial(self.prompt)
         for number, stage in enumerate(stages, start=1):
             where = f"Stage {number}, {stage.name}" if len(stages) > 1 else stage.name.capitalize()
-            if isinstance(stage, Loop):
+            if isinstance(stage, Handover):
+                iterate = stage.step(iterate)
+                yield Heading(where)
+                yield from self.assigned(self.write.arrow, iterate)
+            elif isinstance(stage, Loop):
                 iterate = self.arbitrary(iterate)
                 yield from self.loop(stage, where, stream, iterate)
                 stream, _ = _claimed(stage.state(stage.times, iterate), stream)

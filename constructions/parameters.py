@@ -26,6 +26,7 @@ class Parameter:
         rows, columns: for a matrix, its sizes as names of the prompt's sizes ("n", "d", "m"); None for a scalar.
         per_layer: whether every layer has its own.
         invertible: whether the theorem assumes an invertible matrix, or a scalar other than zero.
+        depth_symbol: the number of layers of a per-layer parameter; all parameters that share it are equally long.
         counts_layers: whether it is the number of layers itself, for a network whose weights do not fix it.
         positive: whether it is a positive number where it is used (a step size); an identity holds without that, but a
             counterexample should not need to do without.
@@ -38,6 +39,7 @@ class Parameter:
     invertible: bool = False
     positive: bool = False
     counts_layers: bool = False
+    depth_symbol: str = "k"
 
     def shape(self, prompt: Prompt) -> tuple[Size, Size]:
         """The shape of the matrix for a (lifted) prompt."""
@@ -126,7 +128,7 @@ class Family(PerLayer):
 
     @property
     def depth(self) -> Size:
-        return self._kind.lift_scalar(Unspecified("k", counts_layers=True))
+        return self._kind.lift_scalar(Unspecified(self._declared.depth_symbol, counts_layers=True))
 
     def __len__(self) -> int:
         raise TypeError(f"the family {self._declared.symbol} has a symbolic number of layers; use .depth")
@@ -182,7 +184,7 @@ def generic(construction: Instance) -> Instance:
         if held is None:
             continue
         values[name] = (
-            (Repeated(free, Unspecified("k", counts_layers=True)) if isinstance(held, Repeated) else free)
+            (Repeated(free, Unspecified(p.depth_symbol, counts_layers=True)) if isinstance(held, Repeated) else free)
             if p.per_layer
             else free
         )
@@ -219,13 +221,13 @@ def lifted(construction: Instance, kind: type[Block], prompt: Prompt) -> Instanc
         name: _lifted_parameter(getattr(construction, name), name, p, kind, prompt)
         for name, p in parameters(construction).items()
     }
-    depths = {
-        name: len(values[name])
-        for name, p in parameters(construction).items()
-        if p.per_layer and isinstance(values[name], tuple)
-    }
-    if len(set(depths.values())) > 1:
-        raise ValueError(f"the per-layer parameters have different numbers of layers: {depths}; they must agree")
+    depths: dict[str, dict[str, int]] = {}
+    for name, p in parameters(construction).items():
+        if p.per_layer and isinstance(values[name], tuple):
+            depths.setdefault(p.depth_symbol, {})[name] = len(values[name])
+    for held in depths.values():
+        if len(set(held.values())) > 1:
+            raise ValueError(f"the per-layer parameters have different numbers of layers: {held}; they must agree")
     return replace(construction, **values)  # type: ignore[type-var]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias, final
 
@@ -75,4 +75,25 @@ class Loop:
     name: str = "layer"
 
 
-Stage: TypeAlias = Single | Loop
+@final
+@dataclass(frozen=True)
+class Handover:
+    """No layer: the algorithm goes over to another iterate, as where a second network takes over from a first.
+
+    Args:
+        step: from the iterate before to the one after.
+    """
+
+    step: Callable[[Iterate], Iterate]
+    name: str = "handover"
+
+
+Stage: TypeAlias = Single | Loop | Handover
+
+
+def layers_of(stage: Stage) -> Iterator[Callable[[Stream], Stream]]:
+    """The layers of a stage, one after another; a loop must have a number of layers that is known."""
+    if isinstance(stage, Single):
+        yield stage.layer
+    elif isinstance(stage, Loop):
+        yield from (stage.layer(l) for l in range(stage.times))

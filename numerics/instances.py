@@ -136,13 +136,14 @@ def with_parameters(construction: Construction, depth: int, value: Callable[[Par
 
     Args:
         construction: a prototype; what is looped stays looped, what is None stays None, layer by layer too.
-        depth: the length of per-layer parameters, >= 0.
+        depth: the length of per-layer parameters, >= 0; of those with another depth symbol one more, and so on.
         value: from a declaration to a value; asked once per layer, or once for what is looped.
     """
     if depth < 0:
         raise ValueError(f"depth = {depth}: the number of layers must be at least 0")
     values: dict[str, Any] = {}
     counts = 0
+    depths: dict[str, int] = {}
     for name, declared in parameters(construction).items():
         held = getattr(construction, name)
         if held is None:
@@ -151,10 +152,13 @@ def with_parameters(construction: Construction, depth: int, value: Callable[[Par
             values[name], counts = depth + counts, counts + 1
         elif not declared.per_layer:
             values[name] = value(declared)
-        elif isinstance(held, Repeated):
-            values[name] = Repeated(None if held.value is None else value(declared), depth)
         else:
-            values[name] = tuple(None if _is_none(held, l) else value(declared) for l in range(depth))
+            layers = depths.setdefault(declared.depth_symbol, depth + len(depths))
+            values[name] = (
+                Repeated(None if held.value is None else value(declared), layers)
+                if isinstance(held, Repeated)
+                else tuple(None if _is_none(held, l) else value(declared) for l in range(layers))
+            )
     return replace(construction, **values)  # type: ignore[type-var]  # a construction is a dataclass
 
 

@@ -16,7 +16,7 @@ from constructions.layer import MLP, Attention, Layer, Sublayer, TokenMap
 from constructions.parameters import lifted
 from constructions.prompt import Prompt
 from constructions.scalars import Scalar
-from constructions.stages import Iterate, Single, Stage
+from constructions.stages import Handover, Iterate, Single, Stage
 from constructions.weights import Weight
 from numerics.check import Failure, check, deciding_kind, restarts
 from numerics.instances import arbitrary_like
@@ -114,7 +114,9 @@ def weight_blocks(layer: Layer) -> Iterator[tuple[str, Any]]:
                     yield f"sublayer {position}, {'' if head is None else f'head {head}, '}{weight} {slots}", block
 
 
-def _first_layer(stage: Stage) -> Callable[..., Any]:
+def _first_layer(stage: Stage) -> Callable[..., Any] | None:
+    if isinstance(stage, Handover):
+        return None
     return stage.layer if isinstance(stage, Single) else stage.layer(0)
 
 

@@ -6,6 +6,7 @@ from difflib import get_close_matches
 
 from proofs import (
     ahn,
+    copying,
     depth_separation,
     fu,
     krylov_theorem,
@@ -16,6 +17,19 @@ from proofs import (
 )
 from proofs.theorem import Theorem
 
+MODULES = (
+    von_oswald,
+    copying,
+    one_step_optimum,
+    ahn,
+    fu,
+    newton_convergence,
+    depth_separation,
+    step_count_theorems,
+    krylov_theorem,
+)
+"""Where theorems are stated, in the order in which they are listed."""
+
 
 def catalogue() -> dict[str, Theorem]:
     """Every theorem by its name, system by system.
@@ -23,9 +37,7 @@ def catalogue() -> dict[str, Theorem]:
     Raises:
         ValueError: if two theorems share a name.
     """
-    convergence = (newton_convergence, depth_separation, step_count_theorems, krylov_theorem)
-    modules = (von_oswald, one_step_optimum, ahn, fu, *convergence)
-    theorems = [theorem for module in modules for theorem in module.theorems()]
+    theorems = [theorem for module in MODULES for theorem in module.theorems()]
     named = {theorem.name: theorem for theorem in theorems}
     if len(named) != len(theorems):
         raise ValueError("two theorems of the catalogue share a name")

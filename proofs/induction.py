@@ -126,10 +126,10 @@ def _require_distinct_names(construction: Construction) -> None:
         ValueError: if there are any.
     """
     declared = parameters(construction)
-    families = [name for name, p in declared.items() if p.per_layer and getattr(construction, name) is not None]
+    families = [p for name, p in declared.items() if p.per_layer and getattr(construction, name) is not None]
     symbols = [p.symbol for p in declared.values()]
-    depth = ["k"] if families or "k" not in symbols else []
-    names = ["X", "Y", "x_query", "n", "d", "m", "l", *depth, *construction.extras, *symbols]
+    depths = {p.depth_symbol for p in families} or ({"k"} - set(symbols))
+    names = ["X", "Y", "x_query", "n", "d", "m", "l", *depths, *construction.extras, *symbols]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ValueError(
@@ -226,6 +226,8 @@ def _left_free(construction: Construction) -> Iterator[str]:
         else:
             what = "a number other than 0" if p.invertible else "a number"
         yield f"{symbol}: {what}"
-    if any(p.per_layer and getattr(construction, name) is not None for name, p in parameters(construction).items()):
-        yield "k >= 0: the number of layers"
+    declared = parameters(construction)
+    free = [p for name, p in declared.items() if p.per_layer and getattr(construction, name) is not None]
+    for symbol in dict.fromkeys(p.depth_symbol for p in free):
+        yield f"{symbol} >= 0: the number of layers"
     yield from _fixed(construction)

@@ -17,7 +17,7 @@ from constructions.gdpp_spectrum import GDPlusPlusSpectrum
 from constructions.gradient_descent import GradientDescent
 from constructions.layer import MLP, Attention, Layer, TokenMap
 from constructions.layout import WIDTH
-from constructions.parameters import Repeated, matrix
+from constructions.parameters import Repeated, matrix, parameters
 from constructions.preconditioned import RelaxedPreconditionedDescent
 from constructions.stages import ANYTHING, Single
 from constructions.unmasked import OneUnmaskedLayer
@@ -90,9 +90,12 @@ def test_every_construction_fits_a_terminal(construction):
 def test_every_construction_has_its_parts(construction):
     titles = [line for line in str(construction).splitlines() if line and not line.startswith(" ")]
     assert titles[0].startswith(type(construction).__name__)
-    assert [titles[1].partition(",")[0], titles[2], titles[-1]] == ["Parameters", "Tokens", "Algorithm"]
-    assert all(title.startswith(("Layer", "Stage")) for title in titles[3:-1])
-    assert titles[3:-1]
+    declared = ["Parameters"] if parameters(construction) else []
+    expected = [*declared, "Tokens", "Algorithm"]
+    assert [title.partition(",")[0] for title in (*titles[1 : len(expected)], titles[-1])] == expected
+    layers = titles[len(expected) : -1]
+    assert layers
+    assert all(title.startswith(("Layer", "Stage")) for title in layers)
 
 
 def test_gradient_descent_is_printed_with_the_papers_weights():
