@@ -180,19 +180,20 @@ class TokenMerging(Construction):
 
     def lemmas(self, prompt: Prompt) -> tuple[Relation, ...]:
         """Whom each query finds, and that U takes a target's position code to its input's."""
-        codes, n = self.codes(prompt), prompt.n
-        U = shift(prompt.X, self.tokens(prompt))
-        next_of_inputs, on_targets = self.queries(prompt)
-        found: Mapping[tuple[str, str], Block] = {("targets", "inputs"): prompt.X.identity(n)}
-        itself: Mapping[tuple[str, str], Block] = {("targets", "targets"): prompt.X.identity(n)}
+        codes, U = self.codes(prompt), shift(prompt.X, self.tokens(prompt))
         scores = [
-            Relation(f"{who}, keys {key}, queries {query}", score, answer.get((key, query), Zero(*score.shape)))
-            for who, matrix, answer in (("next", next_of_inputs, found), ("itself", on_targets, itself))
+            Relation(f"{who}, keys {key}, queries {query}", score, found.get((key, query), Zero(*score.shape)))
+            for who, matrix, found in zip(("next", "itself"), self.queries(prompt), self.found(prompt), strict=True)
             for key in codes
             for query in codes
             for score in [codes[key].T @ matrix @ codes[query]]
         ]
         return (*scores, Relation("U p_targets = p_inputs", U @ codes["targets"], codes["inputs"]))
+
+    def found(self, prompt: Prompt) -> tuple[Mapping[tuple[str, str], Block], ...]:
+        """For each head the scores that are not zero, by (key group, query group)."""
+        each = prompt.X.identity(prompt.n)
+        return {("targets", "inputs"): each}, {("targets", "targets"): each}
 
     def state(self, l: Index, held: Block, prompt: Prompt) -> State:
         """After the layer the inputs hold (x_i, 0 | 0, y_i), the targets nothing; the query keeps its position code."""

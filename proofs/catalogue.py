@@ -12,6 +12,7 @@ from proofs import (
     krylov_theorem,
     newton_convergence,
     one_step_optimum,
+    softmax_heads,
     step_count_theorems,
     von_oswald,
 )
@@ -20,6 +21,7 @@ from proofs.theorem import Theorem
 MODULES = (
     von_oswald,
     copying,
+    softmax_heads,
     one_step_optimum,
     ahn,
     fu,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from constructions.composition import composed
 from constructions.copying import NextTokenCopy, TokenMerging
+from constructions.copying_as_printed import EveryCodeErased, LowerDiagonalCopy, OneHeadMerging
 from constructions.gradient_descent import GradientDescent
 from proofs.construction_theorem import ConstructionTheorem
+from proofs.refuted import RefutedStatement
 from proofs.theorem import Theorem
 
 _PAPER = "von Oswald et al. 2023"
@@ -50,5 +52,38 @@ def theorems() -> tuple[Theorem, ...]:
                 "x_1, y_1, ..., x_n, y_n, x_query."
             ),
             prototype=INTERLEAVED_DESCENT,
+        ),
+        RefutedStatement(
+            name="copying_with_a_lower_diagonal_matrix_as_printed_is_false",
+            system=_PAPER,
+            reference="von Oswald et al. (2023), appendix A.5",
+            statement=(
+                "As printed, U has its ones below the diagonal. In the printed block columns the head then copies the "
+                "token before, not the next one."
+            ),
+            printed=(LowerDiagonalCopy(),),
+            corrected="position_head_copies_next_token",
+        ),
+        RefutedStatement(
+            name="copying_into_every_token_as_printed_is_false",
+            system=_PAPER,
+            reference="von Oswald et al. (2023), Proposition 3",
+            statement=(
+                "As printed, every token's position code gives way to the content of the next token. The last token "
+                "has none, and keeps its position code: the slot that is read as its target is not zero."
+            ),
+            printed=(EveryCodeErased(),),
+            corrected="position_head_copies_next_token",
+        ),
+        RefutedStatement(
+            name="merging_by_one_head_as_printed_is_false",
+            system=_PAPER,
+            reference="von Oswald et al. (2023), Proposition 3",
+            statement=(
+                "As printed, one head merges the prompt. It leaves the target tokens as they are; the second head of "
+                "appendix A.5 is needed to empty them."
+            ),
+            printed=(OneHeadMerging(),),
+            corrected="two_heads_merge_alternating_prompt",
         ),
     )

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import sympy
 
-from constructions.block import Block
+from constructions.block import Block, materialised
 from constructions.construction import Construction, forward, iterates
 from constructions.parameters import Parameter, lifted
 from constructions.prompt import Prompt
@@ -94,7 +94,7 @@ def predictions(construction: Construction, prompt: Prompt, kind: type[Block]) -
     held = prompt.lifted(kind)
     live = lifted(construction, kind, held)
     *_, last = iterates(live, held)
-    return forward(live, held) + held.X.zeros(held.m, 1), live.predict(last, held) + held.X.zeros(held.m, 1)
+    return materialised(forward(live, held), held.X), materialised(live.predict(last, held), held.X)
 
 
 def smallest_counterexample(
@@ -125,6 +125,8 @@ def smallest_counterexample(
 def _smallest_point(polynomials: list[Any]) -> dict[Any, int]:
     """The integer point of least sum of absolute values at which some polynomial is not zero."""
     variables = sorted(set().union(*(p.free_symbols for p in polynomials)), key=str)
+    if not variables:
+        return {}
     cleared = [sympy.Poly(p, *variables).clear_denoms()[1].as_expr() for p in polynomials]
     evaluate = sympy.lambdify(variables, cleared, "numpy")
     positive = [position for position, variable in enumerate(variables) if variable.is_positive]

@@ -46,12 +46,17 @@ def _word_diagonal(column: Word, rows: Size) -> Sum:
 def entrywise(function: str, argument: Sum, its_transpose: Sum | None = None) -> Sum:
     """The function applied to every entry. relu(c E) = c relu(E) for c > 0, and relu(-E) = relu(E) - E.
 
+    On a I + b 1 1^T, with numbers a and b, f is f(b) 1 1^T + (f(a + b) - f(b)) I, and a reciprocal is an inverse.
+
     The letter holds the argument or its transpose, whichever comes first; under relations these have other forms.
     """
     its_transpose = argument.T if its_transpose is None else its_transpose
     if argument.is_zero and function in ("relu", "exp"):
         return ones(argument.rows, argument.columns) if function == "exp" else argument
     if function != "relu":
+        known = _on_two_values(function, argument)
+        if known is not None:
+            return known
         held, is_transposed = _oriented(argument, its_transpose)
         return letter_sum(Entrywise(function, held), is_transposed)
     everywhere = _constant(argument)
@@ -64,6 +69,31 @@ def entrywise(function: str, argument: Sum, its_transpose: Sum | None = None) ->
     if content.could_extract_minus_sign():
         return applied.scale(-content) + argument
     return applied.scale(content)
+
+
+def _on_two_values(function: str, argument: Sum) -> Sum | None:
+    """f(a I + b 1 1^T), for an argument of that form that is more than a single number; None for any other."""
+    if function == "reciprocal" and (argument.rows, argument.columns) == (1, 1):
+        return inverse(argument)
+    if (argument.rows, argument.columns) == (1, 1):
+        return None
+    (everywhere,) = ones(argument.rows, argument.columns).terms
+    on_diagonal, elsewhere = zero(1, 1), zero(1, 1)
+    for monomial, c in argument.terms.items():
+        number = Sum(1, 1, {Monomial(monomial.scalars, ()): c})
+        if monomial.word == everywhere.word:
+            elsewhere = elsewhere + number
+        elif monomial.word == ():
+            on_diagonal = on_diagonal + number
+        else:
+            return None
+    each = ones(argument.rows, argument.columns)
+    if on_diagonal.is_zero:
+        return times_scalar(entrywise(function, elsewhere), each)
+    if function == "reciprocal":
+        return None
+    difference = entrywise(function, on_diagonal + elsewhere) - entrywise(function, elsewhere)
+    return times_scalar(entrywise(function, elsewhere), each) + times_scalar(difference, identity(argument.rows))
 
 
 def _constant(argument: Sum) -> Coefficient | None:

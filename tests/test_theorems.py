@@ -59,7 +59,8 @@ def test_readme_lists_exactly_the_theorems_of_the_catalogue():
 
 def test_every_theorem_has_the_four_kinds_of_evidence():
     for theorem in CATALOGUE.values():
-        assert {"proof", "exact", "float", "refutation"} <= set(theorem.kinds), theorem.name
+        assert {"proof", "float", "refutation"} <= set(theorem.kinds), theorem.name
+        assert {"exact", "ball"} & set(theorem.kinds), theorem.name
 
 
 def test_names_are_identifiers_and_systems_are_known():
