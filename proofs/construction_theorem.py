@@ -237,11 +237,19 @@ def generic_instance(prototype: Construction) -> Draw:
     """Draws the parameters and the prompt independently of each other."""
 
     def draw(rng: np.random.Generator, sizes: Sizes, depth: int, dtype: Any) -> Instance:
-        if dtype is None:
-            return exact_parameters(prototype, sizes, rng, depth), rational_prompt(rng, *sizes)
-        return float_parameters(prototype, sizes, rng, depth, dtype), float_prompt(rng, *sizes, dtype=dtype)
+        construction = with_drawn_parameters(prototype, sizes, rng, depth, dtype)
+        return construction, rational_prompt(rng, *sizes) if dtype is None else float_prompt(rng, *sizes, dtype=dtype)
 
     return draw
+
+
+def with_drawn_parameters(
+    prototype: Construction, sizes: Sizes, rng: np.random.Generator, depth: int, dtype: Any
+) -> Construction:
+    """The construction with its parameters redrawn: rational for the dtype None, or of a float dtype."""
+    if dtype is None:
+        return exact_parameters(prototype, sizes, rng, depth)
+    return float_parameters(prototype, sizes, rng, depth, dtype)
 
 
 def is_equivalent(run: SymbolicRun, mutation: Mutation) -> bool:

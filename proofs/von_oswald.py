@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -18,11 +17,11 @@ from constructions.gdpp import GDPlusPlus
 from constructions.gdpp_spectrum import GDPlusPlusSpectrum
 from constructions.gradient_descent import GradientDescent
 from constructions.parameters import Repeated
-from constructions.prompt import Prompt
 from constructions.unmasked import OneUnmaskedLayer, UnmaskedGradientDescent
-from numerics.instances import Sizes, exact_parameters, float_parameters
+from numerics.instances import Sizes
 from numerics.mutations import Instance
-from proofs.construction_theorem import ConstructionTheorem
+from numerics.teachers import as_prompt, inputs_with_eigenvector
+from proofs.construction_theorem import ConstructionTheorem, with_drawn_parameters
 from proofs.refuted import RefutedStatement
 from proofs.theorem import Theorem
 
@@ -180,34 +179,10 @@ def _gdpp() -> tuple[Theorem, ...]:
 
 
 def spectral_instance(rng: np.random.Generator, sizes: Sizes, depth: int, dtype: Any) -> Instance:
-    """An instance of the spectral recursion, with inputs of which an eigenvector of X X^T is rational.
-
-    X = H D, where H is block diagonal with blocks [[1, 1], [1, -1]] (and a 1 if d is odd) and D is a rectangular
-    diagonal matrix; the columns of H are eigenvectors of X X^T.
-    """
+    """An instance of the spectral recursion, with inputs of which an eigenvector of X X^T is rational."""
     n, d, m = sizes
     prototype = GDPlusPlusSpectrum(step_sizes=[1], curvature_steps=[1], W_0=_ONE)
-    H = np.zeros((d, d), dtype=int)
-    for i in range(0, d - 1, 2):
-        H[i : i + 2, i : i + 2] = [[1, 1], [1, -1]]
-    if d % 2:
-        H[-1, -1] = 1
-    D = np.zeros((d, n), dtype=int)
-    for i in range(min(d, n)):
-        D[i, i] = rng.integers(1, 4)
-    X, W_star = H @ D, rng.integers(-3, 4, (m, d))
-    column = int(rng.integers(0, d))
-    v = H[:, [column]]
-    lam = (X @ X.T @ v)[v[:, 0] != 0][0] // v[v[:, 0] != 0][0]
-    x_query = rng.integers(-3, 4, (d, 1))
-    entries = [X, W_star @ X, x_query, W_star, v, lam[None] if lam.ndim == 1 else lam]
-    if dtype is None:
-        construction = exact_parameters(prototype, sizes, rng, depth)
-        held: list[Any] = [
-            [[Fraction(int(value)) for value in row] for row in np.atleast_2d(entry)] for entry in entries
-        ]
-    else:
-        construction = float_parameters(prototype, sizes, rng, depth, dtype)
-        held = [np.atleast_2d(entry).astype(dtype) for entry in entries]
-    X_held, Y_held, query, *extras = held
-    return construction, Prompt(X_held, Y_held, query, tuple(zip(("W_star", "v", "lam"), extras, strict=True)))
+    X, v, lam = inputs_with_eigenvector(rng, n, d)
+    W_star, x_query = rng.integers(-3, 4, (m, d)), rng.integers(-3, 4, (d, 1))
+    prompt = as_prompt((X, W_star @ X, x_query), {"W_star": W_star, "v": v, "lam": lam}, dtype)
+    return with_drawn_parameters(prototype, sizes, rng, depth, dtype), prompt
