@@ -223,11 +223,11 @@ class Block(ABC):
         return self.hadamard(self)
 
     def beside(self, *others: Block) -> Block:
-        """[self, other, ...]: the blocks side by side."""
+        """[self, other, ...]: the blocks side by side; one without columns adds nothing."""
         for other in others:
             if other.rows != self.rows:
                 raise ValueError(f"cannot put shapes {self.shape} and {other.shape} side by side: rows differ")
-        blocks = (self, *others)
+        blocks = [block for block in (self, *others) if not is_zero(block.columns)] or [self]
         if (like := next((block for block in blocks if not block.is_zero), None)) is None:
             return Zero(self.rows, sum(block.columns for block in blocks))
         first, *rest = [like._same_kind(materialised(block, like)) for block in blocks]

@@ -84,11 +84,12 @@ def claims(
             _claimed(stage.state(0, iterate), stream),
             "embedding" if isinstance(done, int) and done == 0 else f"after layer {done}",
         )
+        reached: Index = 0
         for l in indices(stage.times):
-            iterate = arbitrary(iterate)
+            iterate = arbitrary(stage.lengthened(iterate, l - reached))
             stream = _filled(_claimed(stage.state(l, iterate), stream), anything)
             following = stage.step(l, iterate)
-            _require_same_form(iterate, following)
+            _require_same_form(stage.lengthened(iterate, 1), following)
             result = change(number, stage.layer(l))(stream)
             yield from _stream_claims(
                 "step",
@@ -98,8 +99,8 @@ def claims(
                 f"after {stage.name} {done + l + 1}",
             )
             yield from _relation_claims(construction, following, prompt, done + l + 1, f"after step {done + l + 1}")
-            iterate = following
-        iterate = arbitrary(iterate)
+            iterate, reached = following, l + 1
+        iterate = arbitrary(stage.lengthened(iterate, stage.times - reached))
         stream = _filled(_claimed(stage.state(stage.times, iterate), stream), anything)
         done = done + stage.times
     left, right = construction.read_out(stream), construction.predict(iterate, prompt)
@@ -107,7 +108,7 @@ def claims(
 
 
 def _require_same_form(iterate: Iterate, following: Iterate) -> None:
-    """Refuses a step of a loop that changes the shape of the iterate: the next step would be about something else.
+    """Refuses a step of a loop that changes the shape of the iterate otherwise than the loop says.
 
     Raises:
         ValueError: if it does.

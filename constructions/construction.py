@@ -14,11 +14,11 @@ locate the first wrong layer, slot and group.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
 from typing import ClassVar
 
 from constructions.block import Block, Entry, Size, kind_of, materialised
-from constructions.layer import Layer
 from constructions.parameters import lifted
 from constructions.prompt import Prompt
 from constructions.stages import Handover, Index, Iterate, Loop, Relation, Single, Stage, State, layers_of
@@ -53,7 +53,7 @@ class Construction(ABC):
 
     @abstractmethod
     def predict(self, iterate: Iterate, prompt: Prompt) -> Block:
-        """The algorithm's prediction for the query, (m, 1)."""
+        """The algorithm's prediction for the query, (m, 1), or what else the theorem says is read out."""
 
     # The weights and the invariant.
 
@@ -67,11 +67,11 @@ class Construction(ABC):
         """The stream before the first layer."""
 
     @abstractmethod
-    def layer(self, l: Index, prompt: Prompt) -> Layer:
-        """Layer l = 0, 1, ..."""
+    def layer(self, l: Index, prompt: Prompt) -> Callable[[Stream], Stream]:
+        """Layer l = 0, 1, ...: a ``Layer``, or another map of streams such as ``Decoding``."""
 
     @abstractmethod
-    def state(self, l: Index, iterate: Iterate, prompt: Prompt) -> State:
+    def state(self, l: Index, iterate: Iterate, prompt: Prompt) -> State | Stream:
         """What the stream holds before layer l."""
 
     @abstractmethod
@@ -104,7 +104,7 @@ class Construction(ABC):
     # Running it.
 
     def __call__(self, X: Entry, Y: Entry, x_query: Entry) -> Entry:
-        """The transformer's prediction for the query, (m, 1), in the kind of number of the prompt.
+        """The transformer's prediction in the kind of number of the prompt: (m, 1), unless ``predict`` says otherwise.
 
         Args:
             X: inputs, (d, n), one column per example; floats may have batch dimensions in front.
@@ -135,13 +135,13 @@ class Construction(ABC):
 
 
 def forward(construction: Construction, prompt: Prompt) -> Block:
-    """The transformer's prediction, (m, 1), in whatever kind of number the prompt is.
+    """The transformer's prediction in whatever kind of number the prompt is, in the shape of ``predict``.
 
     Args:
         construction: the weights.
         prompt: raw entries, or lifted blocks.
     """
-    *_, last = streams(construction, prompt)
+    (last,) = deque(streams(construction, prompt), maxlen=1)  # a long run must not hold all of its streams
     return construction.read_out(last)
 
 

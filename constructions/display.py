@@ -76,8 +76,8 @@ class _Drawing:
                 yield Heading(where)
                 yield from self.assigned(self.write.arrow, iterate)
             elif isinstance(stage, Loop):
-                iterate = self.arbitrary(iterate)
-                yield from self.loop(stage, where, stream, iterate)
+                yield from self.loop(stage, where, stream, self.arbitrary(stage.lengthened(iterate, self.l)))
+                iterate = self.arbitrary(stage.lengthened(iterate, stage.times))
                 stream, _ = _claimed(stage.state(stage.times, iterate), stream)
             else:
                 iterate = stage.step(iterate) if stage.step is not None else iterate

@@ -8,8 +8,9 @@ from typing import Any
 
 from constructions.attention import Head, Mask, is_unscaled
 from constructions.block import Block, Kernel, Size, Zero
+from constructions.decoding import Decoding, layer_in
 from constructions.dense import inner_slots
-from constructions.layer import MLP, Attention, Layer, Sublayer, TokenMap
+from constructions.layer import MLP, Attention, Sublayer, TokenMap
 from constructions.layout import Grid, Heading, Matrices, Part, Sentence, Style, Table, worded
 from constructions.scalars import Scalar
 from constructions.stages import ANYTHING, Anything, Relation
@@ -115,8 +116,11 @@ class Notation:
 
     def layer(self, layer: Callable[[Stream], Stream]) -> Iterator[Part]:
         """The weights of a layer."""
-        if isinstance(layer, Layer):
-            for part in layer.sublayers:
+        if isinstance(layer, Decoding):
+            yield Heading("generates a token: the last column of the output is appended, all others are dropped", 1)
+        held = layer_in(layer)
+        if held is not None:
+            for part in held.sublayers:
                 yield from self.sublayer(part)
         else:
             yield Heading(f"a map of streams without weights. {first_line(layer)}".strip(), 1)

@@ -23,7 +23,7 @@ class Parameter:
 
     Args:
         symbol: its name in formulas.
-        rows, columns: for a matrix, its sizes as names of the prompt's sizes ("n", "d", "m"); None for a scalar.
+        rows, columns: for a matrix, its sizes: ints, or names of the prompt's sizes ("n", "d", "m"); None for a scalar.
         per_layer: whether every layer has its own.
         invertible: whether the theorem assumes an invertible matrix, or a scalar other than zero.
         depth_symbol: the number of layers of a per-layer parameter; all parameters that share it are equally long.
@@ -33,8 +33,8 @@ class Parameter:
     """
 
     symbol: str
-    rows: str | None = None
-    columns: str | None = None
+    rows: str | int | None = None
+    columns: str | int | None = None
     per_layer: bool = False
     invertible: bool = False
     positive: bool = False
@@ -45,7 +45,8 @@ class Parameter:
         """The shape of the matrix for a (lifted) prompt."""
         if self.rows is None or self.columns is None:
             raise TypeError(f"the parameter {self.symbol} is a scalar and has no shape")
-        return getattr(prompt, self.rows), getattr(prompt, self.columns)
+        rows, columns = (size if isinstance(size, int) else getattr(prompt, size) for size in (self.rows, self.columns))
+        return rows, columns
 
     @property
     def is_matrix(self) -> bool:
@@ -66,7 +67,13 @@ def layer_count(symbol: str = "k", **options: Any) -> Any:
 
 
 def matrix(
-    symbol: str, rows: str, columns: str, *, per_layer: bool = False, invertible: bool = False, **options: Any
+    symbol: str,
+    rows: str | int,
+    columns: str | int,
+    *,
+    per_layer: bool = False,
+    invertible: bool = False,
+    **options: Any,
 ) -> Any:
     """A dataclass field for a matrix, or (``per_layer``) for a sequence of them; None stands for zero."""
     return field(metadata={"parameter": Parameter(symbol, rows, columns, per_layer, invertible)}, **options)

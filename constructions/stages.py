@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias, final
 
-from constructions.block import Block, Size
+from constructions.block import Block, Size, Zero
+from constructions.scalars import is_zero
 from constructions.stream import Stream
 
 Iterate: TypeAlias = Any
@@ -66,6 +67,8 @@ class Loop:
         step: the algorithm's step l, iterate -> iterate.
         state: the state before layer l, from l and the iterate.
         times: how many layers; symbolic in a proof.
+        grows: by how many columns a step lengthens blocks of the iterate, a named tuple, by their names; such a block
+            may list what earlier steps have made.
     """
 
     layer: Callable[[Index], Callable[[Stream], Stream]]
@@ -73,6 +76,24 @@ class Loop:
     state: Callable[[Index, Iterate], State | Stream]
     times: Size
     name: str = "layer"
+    grows: Mapping[str, int] = field(default_factory=dict)
+
+    def lengthened(self, iterate: Iterate, steps: Size) -> Iterate:
+        """The iterate in the shapes that it has that many steps later, itself if nothing has grown by then.
+
+        What the steps in between put into a block that grows is not known here: it is ``Zero``, of which only the shape
+        is to be read.
+
+        Raises:
+            TypeError: if ``grows`` names what is no block of the iterate.
+        """
+        if unknown := sorted(set(self.grows) - set(getattr(iterate, "_fields", ()))):
+            blocks = getattr(iterate, "_fields", "no names")
+            raise TypeError(f"the loop says that {unknown} of the iterate grow, but its blocks have {blocks}")
+        if not self.grows or is_zero(steps):
+            return iterate
+        grown = ((name, getattr(iterate, name), many * steps) for name, many in self.grows.items())
+        return iterate._replace(**{name: Zero(held.rows, held.columns + more) for name, held, more in grown})
 
 
 @final

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 
 from constructions.block import Block, Size, Zero, materialised
+from constructions.scalars import is_zero
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Stream:
     Args:
         slots: the rows of each slot, in the order in which they are stacked.
         groups: the number of tokens of each group.
-        blocks: (slot, group) -> block of that many rows and columns; an absent block is zero.
+        blocks: (slot, group) -> block of that many rows and columns; an absent block is zero. A group may be empty.
         order: the order of the tokens: an item is a group, or a tuple of groups whose tokens alternate (the first
             token of each, then the second of each, ...); by default the groups one after another.
     """
@@ -34,7 +35,8 @@ class Stream:
     def __post_init__(self) -> None:
         for place, block in self.blocks.items():
             self._require_fit(place, block)
-        object.__setattr__(self, "blocks", {k: b for k, b in self.blocks.items() if not isinstance(b, Zero)})
+        held = {k: b for k, b in self.blocks.items() if not (isinstance(b, Zero) or is_zero(b.columns))}
+        object.__setattr__(self, "blocks", held)
         object.__setattr__(self, "order", self.order or tuple(self.groups))
         placed = list(chain.from_iterable((item,) if isinstance(item, str) else item for item in self.order))
         if sorted(placed) != sorted(self.groups):

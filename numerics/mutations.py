@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 from constructions.attention import Head
 from constructions.block import Block
 from constructions.construction import Construction
+from constructions.decoding import layer_in, with_layer
 from constructions.layer import MLP, Attention, Layer, Sublayer, TokenMap
 from constructions.parameters import lifted
 from constructions.prompt import Prompt
@@ -56,9 +57,10 @@ class Mutation:
 
     def __call__(self, stage: int, layer: Any) -> Any:
         """The layer of that stage with the block changed."""
-        if stage != self.stage or not isinstance(layer, Layer):
+        held = layer_in(layer)
+        if stage != self.stage or held is None:
             return layer
-        parts = list(layer.sublayers)
+        parts = list(held.sublayers)
         part = parts[self.sublayer]
         if self.head is None:
             parts[self.sublayer] = self._changed(part)
@@ -67,7 +69,7 @@ class Mutation:
             heads = list(part.heads)
             heads[self.head] = self._changed(heads[self.head])
             parts[self.sublayer] = Attention(*heads, skip=part.skip)
-        return Layer(*parts)
+        return with_layer(layer, Layer(*parts))
 
     def _changed(self, owner: Any) -> Any:
         held, factor = getattr(owner, self.weight), CHANGES[self.change]
@@ -92,8 +94,8 @@ class Mutation:
 def mutations(construction: Construction, prompt: Prompt) -> Iterator[Mutation]:
     """Every mutation of a construction, from a lifted construction and prompt (of any kind)."""
     for number, stage in enumerate(construction.stages(prompt)):
-        layer = _first_layer(stage)
-        for position, part in enumerate(layer.sublayers if isinstance(layer, Layer) else ()):
+        layer = layer_in(_first_layer(stage))
+        for position, part in enumerate(layer.sublayers if layer is not None else ()):
             owners: Sequence[tuple[int | None, Head | Sublayer]] = (
                 list(enumerate(part.heads)) if isinstance(part, Attention) else [(None, part)]
             )
@@ -104,9 +106,10 @@ def mutations(construction: Construction, prompt: Prompt) -> Iterator[Mutation]:
                             yield Mutation(number, position, head, weight, block, change)
 
 
-def weight_blocks(layer: Layer) -> Iterator[tuple[str, Any]]:
-    """Every block of every weight and bias of a layer, with where it is."""
-    for position, part in enumerate(layer.sublayers, start=1):
+def weight_blocks(part_of_network: Callable[..., Any]) -> Iterator[tuple[str, Any]]:
+    """Every block of every weight and bias of a layer, with where it is; none of a map of streams without weights."""
+    layer = layer_in(part_of_network)
+    for position, part in enumerate(layer.sublayers if layer is not None else (), start=1):
         owners = list(enumerate(part.heads, start=1)) if isinstance(part, Attention) else [(None, part)]
         for head, owner in owners:
             for weight in _WEIGHTS.get(type(owner), ()):

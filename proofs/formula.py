@@ -129,7 +129,10 @@ def letter_of(letter: AnyLetter, style: Style) -> str:
     if isinstance(letter, Letter):
         return name_of((letter.name, letter.index), style)
     if isinstance(letter, Ones):
-        return f"1_{letter.rows}" if style == "text" else f"\\mathbf{{1}}_{{{letter.rows}}}"
+        rows = plain(letter.rows)
+        if style == "latex":
+            return f"\\mathbf{{1}}_{{{rows}}}"
+        return f"1_{rows}" if re.fullmatch(r"\w+", rows) else f"1_({rows})"
     name, arguments = _function_of(letter)
     inside = ", ".join(sum_written(argument, style) for argument in arguments)
     if name == "inverse":

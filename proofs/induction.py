@@ -14,7 +14,6 @@ from typing import Any
 from constructions.block import Block, Size, Zero
 from constructions.claims import Claim, claims
 from constructions.construction import Construction
-from constructions.layer import Layer
 from constructions.parameters import generic, generic_prompt, lifted, parameters
 from constructions.prompt import Prompt
 from constructions.stages import Index, Iterate, Relation
@@ -98,7 +97,7 @@ class SymbolicRun:
             ValueError: if a weight has a letter of the prompt, or of an iterate.
         """
         data = {"X", "Y", "x_query", *self.construction.extras}
-        for place, block in weight_blocks(layer) if isinstance(layer, Layer) else ():
+        for place, block in weight_blocks(layer):
             if not isinstance(block, SymbolBlock):
                 continue
             for letter in named_letters(block.normal_form):
@@ -208,7 +207,7 @@ def _left_free(construction: Construction) -> Iterator[str]:
     yield sizes if m == "m" else f"n, d >= 1: the numbers of context tokens and features; {m} target"
     yield f"X (d, n), Y ({m}, n), x_query (d, 1): any numbers"
     for name, shape in construction.extras.items():
-        yield f"{name} {shape[0], shape[1]}: any numbers within the hypotheses"
+        yield f"{name} ({shape[0]}, {shape[1]}): any numbers within the hypotheses"
     for name, p in parameters(construction).items():
         if getattr(construction, name) is None:
             yield f"{p.symbol} = 0"

@@ -204,6 +204,21 @@ def _signed_number(coefficient: Coefficient) -> Coefficient:
 
 
 def beside(parts: Sequence[Sum]) -> Sum:
-    """The blocks side by side, held as they are."""
+    """The blocks side by side, held as they are; [u 1^T, u 1^T, ...] with one and the same u is u 1^T."""
     columns = sum(part.columns for part in parts)
+    first, *others = map(_repeated_column, parts)
+    if first is not None and all(other == first for other in others):
+        return first @ ones(1, columns)
     return letter_sum(Compound("beside", tuple(parts), parts[0].rows, columns))
+
+
+def _repeated_column(part: Sum) -> Sum | None:
+    """u if the sum is u 1^T, in every column u; None if that is not known."""
+    if part.columns == 1:
+        return part
+    terms: dict[Monomial, Coefficient] = {}
+    for monomial, c in part.terms.items():
+        if not monomial.word or not monomial.word[-1].is_row_of_ones:
+            return None
+        terms[monomial._replace(word=monomial.word[:-1])] = c
+    return Sum(part.rows, 1, terms)

@@ -189,6 +189,6 @@ class Appending(GradientDescent):
 
 
 @pytest.mark.parametrize("run", [lambda *given: list(dense_forward(*given)), export], ids=["dense_forward", "export"])
-def test_a_network_that_appends_tokens_has_no_dense_weights(run):
-    with pytest.raises(TypeError, match=r"the thought .* is no Layer, so it has no dense weights"):
+def test_a_network_that_appends_tokens_by_itself_has_no_dense_weights(run):
+    with pytest.raises(TypeError, match=r"the thought .* is neither a Layer nor Decoding, so it has no dense weights"):
         run(Appending(step_sizes=[1]), PROMPT)

@@ -73,6 +73,7 @@ def test_formula_is_printed_as_it_was_written(block, text, latex):
 
 AS_NORMAL_FORM = [
     (A - A, "0", "0"),
+    (A.ones(1, N).beside(A.ones(1, 1)), "1_(n + 1)'", r"\mathbf{1}_{n + 1}^\top"),
     (ONE, "1", "1"),
     (-ONE + s, "-1 + s", "-1 + s"),
     (I.scale(3) - A, "3 I - A", "3 I - A"),
@@ -133,7 +134,7 @@ def test_name_is_printed_with_its_subscript(label, text, latex):
 
 # What is printed is read back.
 
-TOKENS = re.compile(r"\s*(1_\w+|\d+|[A-Za-z]\w*|\^-1(?![\d])|[-+'()\[\],/^])")
+TOKENS = re.compile(r"\s*(1_\w+|1_\([^()]*\)|\d+|[A-Za-z]\w*|\^-1(?![\d])|[-+'()\[\],/^])")
 
 
 class Reader:
@@ -141,7 +142,7 @@ class Reader:
 
     def __init__(self, text, instance):
         self.tokens, self.instance = [*TOKENS.findall(text), "end"], instance
-        assert "".join(self.tokens[:-1]) == text.replace(" ", "")
+        assert "".join(self.tokens[:-1]).replace(" ", "") == text.replace(" ", "")
 
     def take(self, *expected):
         token = self.tokens.pop(0)
@@ -200,7 +201,8 @@ class Reader:
         return self.instance.letter(name, *(1 if size == "1" else SIZES[size] for size in shape))
 
     def size(self, name):
-        return self.instance.size(SIZES[name])
+        """The size of that name, or of an expression such as (2 n)."""
+        return self.instance.size(sympy.sympify(re.sub(r"(?<=\w) (?=\w)", "*", name), locals=SIZES))
 
     def applied(self, function):
         self.take("(")

@@ -211,6 +211,7 @@ def test_printed_proof_states_its_assumptions():
     text = str(prove(GDPlusPlusSpectrum(step_sizes=[1], curvature_steps=[1])))
     assert "Assumed (v is an eigenvector of X X^T): X X' v = lam v" in text
     assert "Assumed (F commutes with X X^T)" in text
+    assert "W_star (m, d): any numbers within the hypotheses; v (d, 1): any numbers within the hypotheses" in text
 
 
 def test_proof_in_latex_is_balanced():

@@ -304,3 +304,14 @@ def test_a_coefficient_that_is_not_real_and_finite_is_refused(value):
 def test_a_coefficient_that_is_no_exact_number_is_refused(value):
     with pytest.raises(TypeError, match="a symbolic number must be an int, a Fraction or a SymPy expression, but"):
         exact_coefficient(value)
+
+
+def test_one_column_repeated_in_every_block_is_that_column_times_ones():
+    """[u 1^T, u] = u 1^T of the whole length, which is what generated tokens with a constant slot need."""
+    a, b, row = letter("a", D, 1), letter("b", D, 1), A.ones(1, N)
+    assert is_proved((a @ row).beside(a), a @ A.ones(1, N + 1))
+    assert is_proved((a @ row - b @ row).beside(a - b, (a - b) @ row), (a - b) @ A.ones(1, 2 * N + 1))
+    assert is_proved(row.beside(ONE), A.ones(1, N + 1))
+    assert not is_proved((a @ row).beside(b), a @ A.ones(1, N + 1))
+    assert not is_proved(X.beside(a), a @ A.ones(1, N + 1))
+    assert not is_proved((a @ row).beside(a.scale(2)), a @ A.ones(1, N + 1))
