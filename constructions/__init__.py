@@ -2,9 +2,11 @@
 
 from constructions.block import Block, Kernel, kind_of
 from constructions.construction import Construction, forward, iterates, streams
+from constructions.decoding import Decoding
 from constructions.gauge import GaugedAttention
 from constructions.gdpp import GDPlusPlus
 from constructions.gradient_descent import GradientDescent
+from constructions.looped import LoopedTransformer
 from constructions.parameters import Repeated
 from constructions.preconditioned import PreconditionedDescent, RelaxedPreconditionedDescent
 from constructions.prompt import Prompt
@@ -12,10 +14,12 @@ from constructions.prompt import Prompt
 __all__ = [
     "Block",
     "Construction",
+    "Decoding",
     "GDPlusPlus",
     "GaugedAttention",
     "GradientDescent",
     "Kernel",
+    "LoopedTransformer",
     "PreconditionedDescent",
     "Prompt",
     "RelaxedPreconditionedDescent",

@@ -9,6 +9,7 @@ from proofs import (
     copying,
     depth_separation,
     fu,
+    gatmiry,
     krylov_theorem,
     newton_convergence,
     one_step_optimum,
@@ -29,6 +30,7 @@ MODULES = (
     depth_separation,
     step_count_theorems,
     krylov_theorem,
+    gatmiry,
 )
 """Where theorems are stated, in the order in which they are listed."""
 
