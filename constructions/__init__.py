@@ -1,6 +1,7 @@
 """What a transformer is, and each published algorithm with the weights that run it. Standard library only."""
 
 from constructions.block import Block, Kernel, kind_of
+from constructions.chain_of_thought import ChainOfThought
 from constructions.construction import Construction, forward, iterates, streams
 from constructions.decoding import Decoding
 from constructions.gauge import GaugedAttention
@@ -13,6 +14,7 @@ from constructions.prompt import Prompt
 
 __all__ = [
     "Block",
+    "ChainOfThought",
     "Construction",
     "Decoding",
     "GDPlusPlus",

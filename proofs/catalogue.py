@@ -10,6 +10,7 @@ from proofs import (
     depth_separation,
     fu,
     gatmiry,
+    huang,
     krylov_theorem,
     newton_convergence,
     one_step_optimum,
@@ -31,6 +32,7 @@ MODULES = (
     step_count_theorems,
     krylov_theorem,
     gatmiry,
+    huang,
 )
 """Where theorems are stated, in the order in which they are listed."""
 

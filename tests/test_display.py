@@ -95,7 +95,7 @@ def test_every_construction_has_its_parts(construction):
     assert [title.partition(",")[0] for title in (*titles[1 : len(expected)], titles[-1])] == expected
     layers = titles[len(expected) : -1]
     assert layers
-    assert all(title.startswith(("Layer", "Stage")) for title in layers)
+    assert all(title.startswith(("Layer", "Stage", "Token")) for title in layers)
 
 
 def test_gradient_descent_is_printed_with_the_papers_weights():
