@@ -94,7 +94,8 @@ class Mutation:
 def mutations(construction: Construction, prompt: Prompt) -> Iterator[Mutation]:
     """Every mutation of a construction, from a lifted construction and prompt (of any kind)."""
     for number, stage in enumerate(construction.stages(prompt)):
-        layer = layer_in(_first_layer(stage))
+        first = _first_layer(stage)
+        layer = None if first is None else layer_in(first)
         for position, part in enumerate(layer.sublayers if layer is not None else ()):
             owners: Sequence[tuple[int | None, Head | Sublayer]] = (
                 list(enumerate(part.heads)) if isinstance(part, Attention) else [(None, part)]
