@@ -18,6 +18,12 @@ from constructions.prompt import Prompt
 DECIMAL = re.compile(r"[+-]?(?=\.?\d)\d{0,400}(\.\d{0,400})?([eE][+-]?\d{1,3})?", re.ASCII)
 """A decimal number; its digits are limited, so that no cell makes a Fraction that fills the memory."""
 
+SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars", " ": "spaces"}
+"""What other programs put between cells."""
+
+MOST_DEGREE = 100
+"""The highest power of a feature; with it a cell of 400 digits becomes one of 40 000."""
+
 
 @dataclass(frozen=True)
 class Table:
@@ -52,6 +58,7 @@ def read_table(path: str | Path) -> Table:
     if not lines:
         raise ValueError(f"{path} is empty: a header that names the columns, and rows of numbers, are required")
     columns = _header(lines[0][0], f"{path}, line {lines[0][1]}")
+    _refuse_other_separators(columns, lines[1:], f"{path}, line {lines[0][1]}")
     if len(lines) == 1:
         raise ValueError(f"{path} has a header but no data: at least one row of numbers is required")
     return Table(columns, tuple(_row(cells, columns, f"{path}, line {line}") for cells, line in lines[1:]))
@@ -68,6 +75,16 @@ def _header(cells: list[str], place: str) -> tuple[str, ...]:
             first = cells.index(name) + 1
             raise ValueError(f"{place}: columns {first} and {number} are both named {name!r}; rename one of them")
     return tuple(cells)
+
+
+def _refuse_other_separators(columns: tuple[str, ...], lines: list[tuple[list[str], int]], place: str) -> None:
+    """Nothing, unless header and rows show that another sign than a comma separates the cells."""
+    for separator, name in SEPARATORS.items():
+        if len(columns) == 1 and separator in columns[0] and any(separator in ",".join(cells) for cells, _ in lines):
+            raise ValueError(
+                f"{place}: {name} separate the cells, but commas are required; save the table with commas between the "
+                "cells (and points, not commas, in the numbers)"
+            )
 
 
 def _row(cells: list[str], columns: tuple[str, ...], place: str) -> tuple[Fraction, ...]:
@@ -104,6 +121,64 @@ def prompts_from_table(
     Raises:
         ValueError: for a target that is missing or repeated, for no feature, and for too few rows.
     """
+    targets, features = _targets_and_features(table, target, intercept)
+    if queries < 1:
+        raise ValueError(f"queries = {queries}: at least 1 row must be a query")
+    if len(table.rows) <= queries:
+        raise ValueError(
+            f"queries = {queries} needs at least {queries + 1} rows, for one in context, but the table has "
+            f"{len(table.rows)}; add rows or ask for fewer queries"
+        )
+    context, asked = table.rows[:-queries], table.rows[-queries:]
+    X, Y = _columns(table, features, context, intercept), _columns(table, targets, context, False)
+    return [Prompt(X, Y, _columns(table, features, [row], intercept)) for row in asked]
+
+
+def prompts_of_coefficients(table: Table, target: str | Sequence[str], intercept: bool = True) -> list[Prompt]:
+    """Regression prompts whose predictions are the regression coefficients: one per feature, the intercept first.
+
+    Every row is context. A linear prediction W x_query is column j of W where x_query is the j-th basis vector.
+
+    Args:
+        table, target, intercept: as for ``prompts_from_table``.
+
+    Raises:
+        ValueError: for a target that is missing or repeated, and for no feature.
+    """
+    targets, features = _targets_and_features(table, target, intercept)
+    X, Y = _columns(table, features, table.rows, intercept), _columns(table, targets, table.rows, False)
+    return [Prompt(X, Y, [[Fraction(int(i == j))] for i in range(len(X))]) for j in range(len(X))]
+
+
+def with_powers(table: Table, target: str, degree: int) -> Table:
+    """The table of a polynomial model: the only feature x, its exact powers x^2, ..., x^degree, and the target.
+
+    Args:
+        table: exact numbers, in two columns.
+        target: the column that is no feature.
+        degree: 1, ..., ``MOST_DEGREE``.
+
+    Raises:
+        ValueError: for another degree, a missing target, and for more features than one or none.
+    """
+    if not 1 <= degree <= MOST_DEGREE:
+        raise ValueError(f"degree = {degree}: it must be one of 1, ..., {MOST_DEGREE}")
+    _, features = _targets_and_features(table, target, True)
+    if len(features) != 1:
+        raise ValueError(
+            f"degree = {degree} asks for a polynomial in one feature, but the table has {len(features)} beside the "
+            "target; leave the degree out, or the other columns"
+        )
+    (name,) = features
+    columns = (name, *(f"{name}^{power}" for power in range(2, degree + 1)), target)
+    if target in columns[:-1]:
+        raise ValueError(f"the target {target!r} has the name of a power of {name!r}; rename it")
+    x, y = table.columns.index(name), table.columns.index(target)
+    return Table(columns, tuple((*(row[x] ** power for power in range(1, degree + 1)), row[y]) for row in table.rows))
+
+
+def _targets_and_features(table: Table, target: str | Sequence[str], intercept: bool) -> tuple[list[str], list[str]]:
+    """The names of the targets, as asked for, and of the other columns, in the order of the file."""
     targets = [target] if isinstance(target, str) else list(target)
     if not targets:
         raise ValueError(f"target is empty: name one or more of the columns {', '.join(table.columns)}")
@@ -116,16 +191,7 @@ def prompts_from_table(
     features = [name for name in table.columns if name not in targets]
     if not features and not intercept:
         raise ValueError("every column is a target and no feature is left; name fewer, or pass intercept=True")
-    if queries < 1:
-        raise ValueError(f"queries = {queries}: at least 1 row must be a query")
-    if len(table.rows) <= queries:
-        raise ValueError(
-            f"queries = {queries} needs at least {queries + 1} rows, for one in context, but the table has "
-            f"{len(table.rows)}; add rows or ask for fewer queries"
-        )
-    context, asked = table.rows[:-queries], table.rows[-queries:]
-    X, Y = _columns(table, features, context, intercept), _columns(table, targets, context, False)
-    return [Prompt(X, Y, _columns(table, features, [row], intercept)) for row in asked]
+    return targets, features
 
 
 def _columns(

@@ -7,7 +7,7 @@ import pytest
 from constructions.construction import forward
 from constructions.gradient_descent import GradientDescent
 from numerics.rationals import RationalBlock
-from numerics.tables import Table, prompts_from_table, read_table
+from numerics.tables import Table, prompts_from_table, prompts_of_coefficients, read_table, with_powers
 
 TABLE = Table(
     ("height", "width", "weight"),
@@ -180,3 +180,76 @@ def test_prompts_of_a_table_are_exact():
 def test_a_prompt_that_the_table_cannot_give_is_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         prompts_from_table(TABLE, **arguments)
+
+
+# Coefficients and powers.
+
+
+def test_prompts_of_coefficients_hold_every_row_in_context():
+    prompts = prompts_of_coefficients(TABLE, "weight")
+    assert [p.X for p in prompts] == 3 * [[[1, 1, 1, 1], [10, 20, 30, 40], [11, 21, 31, 41]]]
+    assert [p.Y for p in prompts] == 3 * [[[12, 22, 32, 42]]]
+
+
+def test_prompts_of_coefficients_ask_for_the_basis_vectors():
+    assert [p.x_query for p in prompts_of_coefficients(TABLE, "weight")] == [
+        [[1], [0], [0]],
+        [[0], [1], [0]],
+        [[0], [0], [1]],
+    ]
+
+
+def test_prompts_of_coefficients_leave_the_intercept_out():
+    prompts = prompts_of_coefficients(TABLE, "weight", intercept=False)
+    assert [p.x_query for p in prompts] == [[[1], [0]], [[0], [1]]]
+
+
+def test_prompts_of_coefficients_refuse_a_missing_target():
+    with pytest.raises(ValueError, match="the table has no column 'wieght'; did you mean 'weight'"):
+        prompts_of_coefficients(TABLE, "wieght")
+
+
+PAIRS = Table(("y", "x"), ((Fraction(5), Fraction(1, 2)), (Fraction(7), Fraction(-3))))
+
+
+def test_powers_are_exact_and_named():
+    assert with_powers(PAIRS, "y", 3) == Table(
+        ("x", "x^2", "x^3", "y"), ((Fraction(1, 2), Fraction(1, 4), Fraction(1, 8), 5), (-3, 9, -27, 7))
+    )
+
+
+@pytest.mark.parametrize(
+    ("table", "target", "degree", "message"),
+    [
+        (PAIRS, "y", 0, r"degree = 0: it must be one of 1, \.\.\., 100"),
+        (PAIRS, "y", 101, r"degree = 101: it must be one of 1, \.\.\., 100"),
+        (PAIRS, "z", 2, "the table has no column 'z'"),
+        (TABLE, "weight", 2, "a polynomial in one feature, but the table has 2 beside the target"),
+        (Table(("y",), ((Fraction(1),),)), "y", 2, "a polynomial in one feature, but the table has 0"),
+        (Table(("x", "x^2"), ()), "x^2", 3, r"the target 'x\^2' has the name of a power of 'x'; rename it"),
+    ],
+)
+def test_powers_that_the_table_cannot_give_are_refused(table, target, degree, message):
+    with pytest.raises(ValueError, match=message):
+        with_powers(table, target, degree)
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("x;y\n1;2\n", "semicolons"),
+        ("x;y\n1,5;2,5\n", "semicolons"),
+        ("1;2\n3;4\n", "semicolons"),
+        ("x\ty\n1\t2\n", "tabs"),
+        ("x|y\n1|2\n", "bars"),
+        (" y  x\n 0.1  0.2\n", "spaces"),
+    ],
+)
+def test_another_separator_than_a_comma_is_named(written, text, name):
+    with pytest.raises(ValueError, match=f"line 1: {name} separate the cells, but commas are required; save"):
+        read_table(written(text))
+
+
+@pytest.mark.parametrize("name", ["height (m); mean", "body height"])
+def test_a_name_may_hold_what_separates_cells_elsewhere(written, name):
+    assert read_table(written(f"{name}\n1\n")).columns == (name,)
