@@ -16,7 +16,8 @@ from numerics.rationals import RationalBlock
 def least_squares(prompt: Prompt) -> Block:
     """The least-squares weights of the context, of minimum norm where they are not unique.
 
-    W = Y X^+ with the pseudo-inverse X^+: W X X^T = Y X^T, and the rows of W lie in the span of the inputs.
+    W = Y X^+ = Y X^T (X X^T)^+ with the pseudo-inverse: W X X^T = Y X^T, and the rows of W lie in the span of the
+    inputs.
 
     Exact in rationals. In floats by a singular value decomposition; a singular value up to max(d, n) eps
     times the largest one, which is what rounding may make of a zero, counts as zero.
@@ -33,7 +34,8 @@ def least_squares(prompt: Prompt) -> Block:
     held = prompt.lifted()
     X, Y = held.X, held.Y
     if isinstance(X, RationalBlock):
-        return RationalBlock(Y.matrix * _pseudo_inverse(X.matrix))
+        X_T = X.matrix.transpose()
+        return RationalBlock(Y.matrix * X_T * pseudo_inverse(X.matrix * X_T))
     if isinstance(X, FloatBlock):
         return _float_least_squares(X, Y)
     raise TypeError(
@@ -42,16 +44,19 @@ def least_squares(prompt: Prompt) -> Block:
     )
 
 
-def _pseudo_inverse(X: fmpq_mat) -> fmpq_mat:
-    """R^T (R R^T)^-1 (C^T C)^-1 C^T, from X = C R with C (d, r) and R (r, n) of full rank.
+def pseudo_inverse(A: fmpq_mat) -> fmpq_mat:
+    """The pseudo-inverse A^+ of a rational matrix (p, q), exactly: (q, p).
 
-    R is the reduced row echelon form without its zero rows, and C holds the columns of X at its pivots.
+    R^T (R R^T)^-1 (C^T C)^-1 C^T, from A = C R with C (p, r) and R (r, q) of full rank r: R is the reduced row echelon
+    form without its zero rows, and C holds the columns of A at its pivots.
     """
-    echelon, rank = X.rref()
-    rows, columns = echelon.tolist()[:rank], X.transpose().tolist()
+    echelon, rank = A.rref()
+    if rank == A.nrows() == A.ncols():
+        return A.inv()
+    rows, columns = echelon.tolist()[:rank], A.transpose().tolist()
     pivots = [next(j for j, value in enumerate(row) if value) for row in rows]
-    R = fmpq_mat(rank, X.ncols(), [value for row in rows for value in row])
-    C_T = fmpq_mat(rank, X.nrows(), [value for j in pivots for value in columns[j]])
+    R = fmpq_mat(rank, A.ncols(), [value for row in rows for value in row])
+    C_T = fmpq_mat(rank, A.nrows(), [value for j in pivots for value in columns[j]])
     return R.transpose() * (R * R.transpose()).inv() * (C_T * C_T.transpose()).inv() * C_T
 
 
