@@ -76,6 +76,10 @@ def test_wheel_says_that_the_package_is_typed(package, members):
     assert f"{package}/py.typed" in members
 
 
+def test_wheel_holds_the_shipped_tables(members):
+    assert {"numerics/data/longley.csv", "numerics/data/norris.csv", "numerics/data/README.md"} <= members
+
+
 def test_installed_packages_import_outside_the_checkout(environment, tmp_path):
     code = """if True:
         import constructions, numerics, proofs
