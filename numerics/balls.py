@@ -42,6 +42,12 @@ def as_arb(value: Any) -> arb:
     return value if isinstance(value, arb) else arb(as_fmpq(value))
 
 
+def midpoint(ball: arb) -> fmpq:
+    """The midpoint of a finite ball, exactly: a dyadic rational."""
+    mantissa, exponent = ball.mid().man_exp()
+    return fmpq(mantissa) * fmpq(2) ** int(exponent)
+
+
 @final
 class BallBlock(Block):
     """A matrix of balls (``flint.arb_mat``)."""
@@ -171,15 +177,10 @@ class BallBlock(Block):
             if not difference.contains(fmpz(0)):
                 return Comparison(Verdict.DIFFERENT, gap=abs(difference), left=a, right=b)
             bound = bound.max(difference.abs_upper())
-            worst = max(worst, abs(_midpoint(difference)))
+            worst = max(worst, abs(midpoint(difference)))
         if unknown is not None:
             return Comparison(Verdict.UNDECIDED, left=unknown[0], right=unknown[1])
         return Comparison(Verdict.EQUAL, gap=Fraction(int(worst.p), int(worst.q)), bound=bound.abs_upper())
 
     def __repr__(self) -> str:
         return f"BallBlock({[[ball.str(6) for ball in row] for row in self._matrix.tolist()]})"
-
-
-def _midpoint(ball: arb) -> fmpq:
-    mantissa, exponent = ball.mid().man_exp()
-    return fmpq(mantissa) * fmpq(2) ** int(exponent)

@@ -3,16 +3,19 @@
 from proofs.catalogue import catalogue, theorem_named
 from proofs.evidence import Evidence, Settings
 from proofs.induction import prove
+from proofs.newton_data_run import NewtonRun, newton_run
 from proofs.proof import Proof
 from proofs.theorem import Theorem, Verification, verify
 
 __all__ = [
     "Evidence",
+    "NewtonRun",
     "Proof",
     "Settings",
     "Theorem",
     "Verification",
     "catalogue",
+    "newton_run",
     "prove",
     "theorem_named",
     "verify",

@@ -61,13 +61,13 @@ class Plan:
 
 def gradient_descent_plan(prompt: Prompt, layers: int | None, eta: Fraction | None) -> Plan:
     """Gradient descent with eta = n / t, or with the eta that is given."""
-    S, t = _gram(prompt)
+    S, t = gram(prompt)
     lower, upper = largest_eigenvalue_bounds(S)
     chosen = prompt.n / t if eta is None else eta
     construction = GradientDescent(step_sizes=Repeated(chosen, layers or LAYERS))
     notes = (
-        f"step size {_written('eta', eta, 'n / trace(X X^T)', chosen)}, in every layer",
-        _verdict(chosen, 2 * prompt.n / upper, 2 * prompt.n / lower, "2 n / lambda_max(X X^T)"),
+        f"step size {choice_written('eta', eta, 'n / trace(X X^T)', chosen)}, in every layer",
+        verdict("eta", chosen, 2 * prompt.n / upper, 2 * prompt.n / lower, "2 n / lambda_max(X X^T)"),
     )
     return Plan(construction, construction, notes)
 
@@ -77,7 +77,7 @@ def preconditioned_plan(prompt: Prompt, layers: int | None, eta: Fraction | None
 
     A feature that is zero in the whole context does not count for d; its entry of A is zero.
     """
-    S, _ = _gram(prompt)
+    S, _ = gram(prompt)
     diagonal = [as_fraction(S[i, i]) for i in range(prompt.d)]
     kept = [i for i in range(prompt.d) if diagonal[i]]
     inner = fmpq_mat(len(kept), len(kept), [S[i, j] for i in kept for j in kept])
@@ -91,8 +91,8 @@ def preconditioned_plan(prompt: Prompt, layers: int | None, eta: Fraction | None
     notes = (
         "preconditioner A = eta n diag(X X^T)^-1 in every layer"
         + (f"; features that are zero in the whole context ({zero}) keep the weight 0" if zero else ""),
-        f"step size {_written('eta', eta, f'1 / {counted}', chosen)}",
-        _verdict(chosen, 2 / upper, 2 / lower, "2 / lambda_max(diag(X X^T)^-1 X X^T)"),
+        f"step size {choice_written('eta', eta, f'1 / {counted}', chosen)}",
+        verdict("eta", chosen, 2 / upper, 2 / lower, "2 / lambda_max(diag(X X^T)^-1 X X^T)"),
     )
     return Plan(
         PreconditionedDescent(preconditioners=Repeated(A, layers or LAYERS)),
@@ -109,7 +109,7 @@ def gdpp_plan(prompt: Prompt, layers: int | None, eta: Fraction | None) -> Plan:
     Raises:
         ValueError: for so many layers that the exact run would not end.
     """
-    _, t = _gram(prompt)
+    _, t = gram(prompt)
     depth = layers or GDPP_LAYERS
     digits, most = max(t.numerator, t.denominator).bit_length() * 3 // 10 + 1, 0
     while digits * 3 ** (most + 1) <= MOST_DIGITS:
@@ -125,10 +125,10 @@ def gdpp_plan(prompt: Prompt, layers: int | None, eta: Fraction | None) -> Plan:
         step_sizes=[chosen * factor for factor in growth], curvature_steps=[factor / (3 * t) for factor in growth]
     )
     notes = (
-        f"step size {_written('eta_1', eta, 'n / trace(X X^T)', chosen)}",
+        f"step size {choice_written('eta_1', eta, 'n / trace(X X^T)', chosen)}",
         f"curvature step gamma_1 = 1 / (3 trace(X X^T)) = {fraction_written(1 / (3 * t))}",
         "both grow by 9/4 from layer to layer, since each layer shrinks the bound trace(X X^T) to 4/9",
-        _verdict(chosen, 2 * prompt.n / t, 2 * prompt.n / t, "2 n / trace(X X^T)"),
+        verdict("eta", chosen, 2 * prompt.n / t, 2 * prompt.n / t, "2 n / trace(X X^T)"),
     )
     return Plan(construction, construction, notes)
 
@@ -141,7 +141,7 @@ PLANS: dict[str, Callable[[Prompt, int | None, Fraction | None], Plan]] = {
 """The constructions that run on data, by name: (lifted rational prompt, layers or None, eta or None) -> plan."""
 
 
-def _gram(prompt: Prompt) -> tuple[Any, Fraction]:
+def gram(prompt: Prompt) -> tuple[Any, Fraction]:
     """(X X^T as a matrix of rationals, its trace).
 
     Raises:
@@ -154,20 +154,20 @@ def _gram(prompt: Prompt) -> tuple[Any, Fraction]:
     return S, trace
 
 
-def _written(symbol: str, asked: Fraction | None, formula: str, chosen: Fraction) -> str:
+def choice_written(symbol: str, asked: Fraction | None, formula: str, chosen: Fraction) -> str:
     """The step size, and where it comes from."""
     number = fraction_written(chosen)
     return f"{symbol} = {formula} = {number}" if asked is None else f"{symbol} = {number}, as asked for"
 
 
-def _verdict(eta: Fraction, lower: Fraction, upper: Fraction, formula: str) -> str:
-    """Whether eta converges, where the limit lies between lower and upper."""
+def verdict(symbol: str, value: Fraction, lower: Fraction, upper: Fraction, formula: str) -> str:
+    """Whether the step size converges, where the limit lies between lower and upper."""
     digits = decimal_written(lower, 6, down=True)
     limit = f"{formula} = {digits}{'' if Fraction(digits) == upper else '...'}"
-    if eta < lower:
-        return f"converges: eta is below {limit}"
-    if eta > upper:
-        return f"WARNING: eta diverges: it must be below {limit} for this context"
+    if value < lower:
+        return f"converges: {symbol} is below {limit}"
+    if value > upper:
+        return f"WARNING: {symbol} diverges: it must be below {limit} for this context"
     if lower == upper:
-        return f"WARNING: eta does not converge: it must be below {limit} for this context"
-    return f"WARNING: eta is within rounding of {limit}, below which it converges"
+        return f"WARNING: {symbol} does not converge: it must be below {limit} for this context"
+    return f"WARNING: {symbol} is within rounding of {limit}, below which it converges"

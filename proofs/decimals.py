@@ -10,13 +10,14 @@ SHORT = 132
 """Fractions of up to that many bits (40 digits) are printed as they are."""
 
 
-def decimal_written(value: Fraction | fmpq, digits: int = 17, *, down: bool = False) -> str:
+def decimal_written(value: Fraction | fmpq, digits: int = 17, *, down: bool = False, zeros: bool = False) -> str:
     """The number in decimals, to so many significant digits; zeros at the end are left out.
 
     Args:
         value: any rational.
         digits: significant digits, >= 1.
         down: whether to round towards zero; by default to the nearest, half to even.
+        zeros: whether to show every significant digit, zeros at the end too, and no others.
 
     >>> decimal_written(Fraction(-2, 3), 4), decimal_written(Fraction(1, 8)), decimal_written(Fraction(10**30, 7), 6)
     ('-0.6667', '0.125', '1.42857e+29')
@@ -24,13 +25,22 @@ def decimal_written(value: Fraction | fmpq, digits: int = 17, *, down: bool = Fa
     sign, mantissa, exponent = _rounded(value, digits, down)
     if not mantissa:
         return "0"
-    kept = str(mantissa).rstrip("0")
-    if not -5 <= exponent < 17:
+    kept = str(mantissa) if zeros else str(mantissa).rstrip("0")
+    if not -5 <= exponent < (min(17, digits) if zeros else 17):
         return f"{sign}{kept[0]}{'.' * (len(kept) > 1)}{kept[1:]}e{exponent:+03d}"
     if exponent < 0:
         return f"{sign}0.{'0' * (-exponent - 1)}{kept}"
     whole, rest = kept[: exponent + 1].ljust(exponent + 1, "0"), kept[exponent + 1 :]
     return f"{sign}{whole}{'.' * bool(rest)}{rest}"
+
+
+def decimal_exponent(value: Fraction | fmpq) -> int:
+    """The e with 10^e <= |value| < 10^(e+1), for a value other than 0.
+
+    >>> decimal_exponent(Fraction(-999)), decimal_exponent(Fraction(1, 1000))
+    (2, -3)
+    """
+    return _rounded(value, 1, down=True)[2]
 
 
 def scientific_written(value: Fraction | fmpq, digits: int = 3) -> str:

@@ -13,7 +13,7 @@ from math import isfinite
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 from proofs.evidence import FAILS, HOLDS, NOT_RUN, Evidence, Settings
@@ -165,13 +165,19 @@ def folded(text: str, indent: int) -> Iterator[str]:
     ) or [""]
 
 
+def aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """A table, a line per row: its columns to the right, two spaces apart."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    yield from ("  ".join(f"{cell:>{width}}" for cell, width in zip(row, widths, strict=True)) for row in rows)
+
+
 def progress_bar() -> Progress:
     """A progress bar on the standard error stream, if that is a terminal; it vanishes when it ends."""
     console = Console(stderr=True)
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
-        TextColumn("{task.completed:.0f} of {task.total:.0f}"),
+        MofNCompleteColumn(separator=" of "),
         TimeElapsedColumn(),
         console=console,
         transient=True,

@@ -8,7 +8,7 @@ from flint import fmpq
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from proofs.decimals import decimal_written, fraction_written, scientific_written
+from proofs.decimals import decimal_exponent, decimal_written, fraction_written, scientific_written
 
 FRACTIONS = st.builds(
     lambda p, q, e: Fraction(p, q) * Fraction(10) ** e,
@@ -54,6 +54,30 @@ def test_decimals_can_be_rounded_towards_zero(value, digits):
 )
 def test_decimals_have_an_exponent_only_far_from_one(value, written):
     assert decimal_written(value) == written
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "written"),
+    [
+        (Fraction(1), 3, "1.00"),
+        (Fraction(1000), 3, "1.00e+03"),
+        (Fraction(100), 3, "100"),
+        (Fraction(1, 8), 5, "0.12500"),
+        (Fraction(-3, 10**7), 2, "-3.0e-07"),
+        (Fraction(0), 4, "0"),
+    ],
+)
+def test_every_significant_digit_can_be_shown_and_no_other(value, digits, written):
+    assert decimal_written(value, digits, zeros=True) == written
+
+
+@given(value=FRACTIONS.filter(bool))
+@example(value=Fraction(1000))
+@example(value=Fraction(1, 1000))
+@example(value=Fraction(-999999, 1000))
+def test_decimal_exponent_is_that_of_the_first_digit(value):
+    exponent = decimal_exponent(value)
+    assert Fraction(10) ** exponent <= abs(value) < Fraction(10) ** (exponent + 1)
 
 
 def test_scientific_notation_keeps_its_digits():
