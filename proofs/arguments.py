@@ -6,6 +6,9 @@ import argparse
 from pathlib import Path
 from typing import NoReturn
 
+NEWTON_OPTIONS = ("digits", "coefficients", "degree", "precision")
+"""The options of ``icl run newton`` that no other construction has; None where they are left out."""
+
 
 class BadInput(Exception):
     """The user's usage or input is at fault; the message is one sentence."""
@@ -43,25 +46,51 @@ def parser(version: str) -> Parser:
     verify.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="cuda adds runs on a CUDA device")
     verify.add_argument("--json", type=Path, metavar="PATH", help="write the evidence to this file")
 
+    _add_run(commands)
+    return top
+
+
+def _add_run(commands: argparse._SubParsersAction[Parser]) -> None:
     about = (
         "A transformer with constructed weights predicts the last rows of a table in-context, from all the rows above. "
-        "Its prediction after each layer, in float64, stands beside the algorithm's exact iterate and least squares."
+        "Its prediction after each layer, in float64, stands beside the algorithm's exact iterate and least squares. "
+        "Of newton the digits are proven, in ball arithmetic: of the prediction, and of least squares."
     )
     run = commands.add_parser("run", help="predict the last rows of a CSV file in-context", description=about)
-    run.add_argument("construction", metavar="CONSTRUCTION", help="gradient_descent, gdpp or preconditioned_descent")
-    run.add_argument("data", metavar="DATA.csv", type=Path, help="a header, then rows of decimals, read exactly")
+    run.add_argument(
+        "construction", metavar="CONSTRUCTION", help="gradient_descent, gdpp, preconditioned_descent or newton"
+    )
+    run.add_argument(
+        "data",
+        metavar="DATA.csv",
+        type=Path,
+        help="a header, then rows of decimals, read exactly; longley and norris are shipped",
+    )
     run.add_argument("--target", metavar="COLUMN", required=True, help="the column to predict from all the others")
     run.add_argument(
         "--layers",
         type=int,
         metavar="K",
-        help="(default: 10, gdpp: 6) the exact run gains digits with every layer and slows down, in gdpp threefold",
+        help="(default: 10, gdpp: 6) the exact run gains digits with every layer and slows down, in gdpp threefold; "
+        "newton takes K Newton steps and has one layer more, to read out (default: as many as prove the digits of "
+        "least squares)",
     )
-    run.add_argument("--queries", type=int, default=1, metavar="R", help="predict the last R rows (default: 1)")
+    run.add_argument("--queries", type=int, metavar="R", help="predict the last R rows (default: 1)")
     run.add_argument(
         "--intercept", action=argparse.BooleanOptionalAction, default=True, help="add a feature that is 1 (default)"
     )
     run.add_argument(
-        "--step-size", metavar="ETA", help="a decimal, or a fraction such as 1/3 (default: one that converges here)"
+        "--step-size",
+        metavar="ETA",
+        help="a decimal, or a fraction such as 1/3; alpha of newton (default: one that converges here)",
     )
-    return top
+    newton = run.add_argument_group("of newton only")
+    newton.add_argument("--digits", type=int, metavar="D", help="significant digits to prove (default: 15)")
+    newton.add_argument(
+        "--coefficients",
+        action="store_true",
+        default=None,
+        help="every row is context, and the predictions are the regression coefficients, the intercept first",
+    )
+    newton.add_argument("--degree", type=int, metavar="P", help="a polynomial of degree P in the only feature")
+    newton.add_argument("--precision", type=int, metavar="BITS", help="the most bits the balls have (default: 16384)")

@@ -10,15 +10,17 @@ import io
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 from numerics.device import NoDevice, device_name
 from proofs import data_run, presentation, reports
-from proofs.arguments import BadInput, parser
+from proofs.arguments import NEWTON_OPTIONS, BadInput, parser
 from proofs.catalogue import catalogue
 from proofs.evidence import Settings
+from proofs.newton_data_run import newton_run
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -104,17 +106,51 @@ def _verify(arguments: argparse.Namespace) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    given = {name: value for name in NEWTON_OPTIONS if (value := getattr(arguments, name)) is not None}
+    lines = _newton_lines(arguments, given) if arguments.construction == "newton" else _layer_lines(arguments, given)
+    for line in lines:
+        for part in reports.folded(line, 0):
+            print(part)
+    return 0
+
+
+def _newton_lines(arguments: argparse.Namespace, given: Mapping[str, Any]) -> list[str]:
+    """The report on a run of the Newton transformer."""
+    with reports.progress_bar() as bar:
+        task = bar.add_task("", total=arguments.layers)
+
+        def watch(bits: int, steps: int) -> None:
+            bar.update(task, description=f"newton in balls of {bits} bits, step", completed=steps)
+
+        try:
+            run = newton_run(
+                arguments.data,
+                arguments.target,
+                layers=arguments.layers,
+                queries=arguments.queries,
+                intercept=arguments.intercept,
+                step_size=arguments.step_size,
+                watch=watch,
+                **given,
+            )
+        except (OSError, ValueError) as error:
+            raise BadInput(str(error)) from error
+    return str(run).splitlines()
+
+
+def _layer_lines(arguments: argparse.Namespace, given: Mapping[str, Any]) -> list[str]:
+    """The report on a run of a construction whose iterates are exact."""
     try:
         run = _prepared(arguments)
+        if given:
+            option = next(iter(given))
+            raise BadInput(f"--{option} is an option of newton only; leave it out for {arguments.construction}")
         with reports.progress_bar() as bar:
             task = bar.add_task(arguments.construction, total=run.steps)
             tables = data_run.predictions(run, lambda: bar.advance(task))
     except OverflowError as error:
         raise BadInput(f"{arguments.data}: this run leaves the range of float64; rescale the columns") from error
-    for line in data_run.report(run, tables):
-        for part in reports.folded(line, 0):
-            print(part)
-    return 0
+    return list(data_run.report(run, tables))
 
 
 def _prepared(arguments: argparse.Namespace) -> data_run.DataRun:
@@ -124,7 +160,7 @@ def _prepared(arguments: argparse.Namespace) -> data_run.DataRun:
             arguments.data,
             arguments.target,
             layers=arguments.layers,
-            queries=arguments.queries,
+            queries=1 if arguments.queries is None else arguments.queries,
             intercept=arguments.intercept,
             step_size=arguments.step_size,
         )
@@ -144,8 +180,15 @@ def _require_writable(path: Path) -> None:
 
 
 def _unknown(what: str, name: str, known: Sequence[str]) -> str:
-    near = get_close_matches(name, known, n=3, cutoff=0.4)
+    near = get_close_matches(name, known, n=3, cutoff=0.4) or _with_a_word_like(name, known)
     return f"there is no {what} {name!r}; " + (f"did you mean {' or '.join(near)}?" if near else "see icl list")
+
+
+def _with_a_word_like(name: str, known: Sequence[str]) -> list[str]:
+    """The first three names with a word close to the name, such as ``newton`` for ``neuton``."""
+    words = {word for each in known for word in each.split("_")}
+    near = get_close_matches(name.lower(), words, n=1, cutoff=0.7)
+    return [each for each in known if set(near) & set(each.split("_"))][:3]
 
 
 if __name__ == "__main__":

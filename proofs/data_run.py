@@ -21,11 +21,13 @@ from constructions.construction import Construction, iterates, streams
 from constructions.parameters import lifted
 from constructions.prompt import Prompt
 from numerics.baselines import least_squares
+from numerics.datasets import data_path
 from numerics.floats import FloatBlock
 from numerics.rationals import RationalBlock, as_fmpq
 from numerics.tables import DECIMAL, prompts_from_table, read_table
 from proofs.converging_steps import PLANS, Plan
 from proofs.decimals import decimal_written, scientific_written
+from proofs.reports import aligned
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ def prepared(
 
     Args:
         construction: one of ``PLANS``; hyphens may stand for underscores.
-        path: a CSV file with a header; its cells are read as exact decimals.
+        path: a CSV file with a header, whose cells are read as exact decimals; or the name of a shipped table.
         target: the column to predict.
         layers: how many, >= 1; None is the construction's own default.
         queries: how many of the last rows are predicted, >= 1.
@@ -85,9 +87,10 @@ def prepared(
         OSError: if the file cannot be opened.
         ValueError: for anything else that is wrong.
     """
-    name, path = construction.replace("-", "_"), Path(path)
+    name, path = construction.replace("-", "_"), data_path(path)
     if name not in PLANS:
-        near = get_close_matches(name, PLANS, cutoff=0.4) or list(PLANS)
+        known = [*PLANS, "newton"]
+        near = get_close_matches(name, known, cutoff=0.4) or known
         raise ValueError(f"there is no construction {construction!r} to run on data; did you mean {' or '.join(near)}?")
     if layers is not None and layers < 1:
         raise ValueError(f"layers = {layers}: at least one layer is required")
@@ -191,8 +194,7 @@ def _layer_table(table: Table) -> Iterator[str]:
     for layer, (computed, true) in enumerate(table):
         error = scientific_written(as_fmpq(computed) - true) if isfinite(computed) else "overflow"
         rows.append((str(layer), f"{computed}".removesuffix(".0"), decimal_written(true), error))
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
-    yield from ("  ".join(f"{cell:>{width}}" for cell, width in zip(row, widths, strict=True)) for row in rows)
+    yield from aligned(rows)
 
 
 def _number(block: Block) -> fmpq:

@@ -26,6 +26,7 @@ def table(tmp_path):
         "one_row": "a,b,y\n1,2,3\n",
         "zero": "a,b,y\n0,0,3\n0,0,4\n",
         "beyond": "a,b,y\n1e400,2,3\n2,1,4\n0,1,1\n",
+        "semicolons": "a;b;y\n1;2;3\n2;1;4\n",
         "tiny": "a,b,y\n1e-400,2e-400,3\n2e-400,1e-400,4\n0,1e-400,1\n",
     }
     for name, text in texts.items():
@@ -53,6 +54,10 @@ def assert_bad_input(arguments, said, capsys):
         (["show", "linear_attention_head_takes_a_gradient_step"], f"did you mean {NAME}"),
         (["show", "gradient_decent"], "did you mean gradient_descent"),
         (["show", "????"], "see icl list"),
+        (["show", "neuton"], "did you mean .*newton"),
+        (["verify", "nope"], "there is no theorem 'nope'; see icl list"),
+        (["verify", "neuton"], "there is no theorem 'neuton'; did you mean .*newton.* or .*newton.*"),
+        (["verify", "curvature"], "there is no theorem 'curvature'; see icl list"),
         (["show", REFUTED, "--latex"], "leave --latex out"),
         (["verify", NAME, "linear_attention_takes_one_step"], f"there is no theorem .*did you mean {NAME}"),
         (["verify", "--instances", "0"], "instances = 0: at least one"),
@@ -118,7 +123,19 @@ def test_bad_data_is_one_sentence_and_code_2(table, capsys, name, options, said)
     ("arguments", "said"),
     [
         (["gradient_decent", "good", "--target", "y"], "'gradient_decent' .*did you mean gradient_descent"),
-        (["newton", "good", "--target", "y"], "did you mean gradient_descent or gdpp or preconditioned_descent"),
+        (["????", "good", "--target", "y"], "did you mean gradient_descent or .* or preconditioned_descent or newton"),
+        (["newtn", "good", "--target", "y"], "'newtn' to run on data; did you mean newton"),
+        (
+            ["gdpp", "good", "--target", "y", "--digits", "9"],
+            "--digits is an option of newton only; leave it out for gdpp",
+        ),
+        (["gdpp", "good", "--target", "y", "--coefficients"], "--coefficients is an option of newton only"),
+        (["gradient_descent", "good", "--target", "y", "--degree", "2"], "--degree is an option of newton only"),
+        (
+            ["preconditioned_descent", "good", "--target", "y", "--precision", "99"],
+            "--precision is an option of newton",
+        ),
+        (["gdpp", "semicolons", "--target", "y"], "semicolons separate the cells, but commas are required"),
         (["gdpp", "good", "--target", "y", "--layers", "40"], "ask for at most 14 layers"),
         (["gdpp", "good", "--target", "y", "--layers", "1000000"], "ask for at most 14 layers"),
         (["preconditioned_descent", "tiny", "--target", "y"], "leaves the range of float64"),
@@ -130,3 +147,26 @@ def test_bad_run_is_one_sentence_and_code_2(table, capsys, arguments, said):
     construction, *rest = arguments
     rest = [table(rest[0]), *rest[1:]] if rest else []
     assert_bad_input(["run", construction, *rest], said, capsys)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "said"),
+    [
+        ("nowhere", [], "nowhere.csv cannot be opened: No such file or directory"),
+        ("nan", [], "line 3, column 'b': .* 'nan' came"),
+        ("no_rows", [], "no data"),
+        ("zero", ["--no-intercept"], "every feature is zero in the whole context"),
+        ("good", ["--layers=-1"], "layers = -1: it must be one of 0, ..., 10000"),
+        ("good", ["--digits", "0"], "digits = 0: it must be one of 1, ..., 4000"),
+        ("good", ["--digits", "many"], "invalid int value: 'many'"),
+        ("good", ["--precision", "1"], "precision = 1: it must be one of 2, ..., 16777216"),
+        ("good", ["--precision", "64"], "15 digits of least squares are not proven with a precision of 64 bits"),
+        ("good", ["--degree", "3"], "a polynomial in one feature, but the table has 2"),
+        ("good", ["--coefficients", "--queries", "2"], "coefficients take all; drop one"),
+        ("good", ["--queries", "4"], "queries = 4 needs at least 5 rows"),
+        ("good", ["--step-size", "9"], "alpha = 9 cannot be shown to converge: it must be below 2 / lambda_max"),
+        ("good", ["--step-size", "-1"], "step size '-1': it must be above 0"),
+    ],
+)
+def test_a_bad_newton_run_is_one_sentence_and_code_2(table, capsys, name, options, said):
+    assert_bad_input(["run", "newton", table(name), "--target", "y", *options], said, capsys)

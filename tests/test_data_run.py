@@ -6,6 +6,7 @@ from math import inf
 
 import numpy as np
 import pytest
+from plain_regression import dot, least_squares
 
 from proofs import data_run
 from proofs.command_line import main
@@ -34,10 +35,6 @@ def inputs_and_targets(queries, intercept=True):
     """(inputs, targets) of the context and of the queries; the target is the last column."""
     tokens = [([Fraction(1)] * intercept + row[:-1], row[-1]) for row in ROWS]
     return tokens[:-queries], tokens[-queries:]
-
-
-def dot(u, v):
-    return sum(a * b for a, b in zip(u, v, strict=True))
 
 
 # The algorithms once more, as loops over examples and weights w.
@@ -82,26 +79,6 @@ def gdpp_predictions(context, query, layers):
         guess += corrected(query)
         tokens, query = [(curved(x), r - corrected(x)) for x, r in tokens], curved(query)
         yield guess
-
-
-def solved(A, b):
-    """The solution of A w = b by Gauss-Jordan elimination."""
-    rows = [[*row, value] for row, value in zip(A, b, strict=True)]
-    for i in range(len(rows)):
-        pivot = next(k for k in range(i, len(rows)) if rows[k][i])
-        rows[i], rows[pivot] = rows[pivot], rows[i]
-        rows[i] = [value / rows[i][i] for value in rows[i]]
-        for k in range(len(rows)):
-            if k != i:
-                rows[k] = [a - rows[k][i] * c for a, c in zip(rows[k], rows[i], strict=True)]
-    return [row[-1] for row in rows]
-
-
-def least_squares(context):
-    d = range(len(context[0][0]))
-    return solved(
-        [[sum(x[i] * x[j] for x, _ in context) for j in d] for i in d], [sum(x[i] * y for x, y in context) for i in d]
-    )
 
 
 def predictions(name, context, query, layers):
@@ -246,6 +223,11 @@ def test_what_is_no_number_is_refused(text):
 def test_what_is_not_above_zero_is_refused(text):
     with pytest.raises(ValueError, match="it must be above 0"):
         exact_number(text)
+
+
+def test_a_shipped_table_runs_by_its_name(capsys):
+    assert main(["run", "gradient_descent", "norris", "--target", "y", "--layers", "1"]) == 0
+    assert capsys.readouterr().out.startswith("gradient_descent on norris.csv: 1 layer, n = 35 rows")
 
 
 def test_progress_advances_by_every_step(path):
