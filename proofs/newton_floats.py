@@ -91,15 +91,9 @@ def _float_answer(value: float, bound: float, answer: Answer, goal: Goal) -> Flo
     # Where least squares or the iterate is zero, digits count from the size of a prediction in the units of the data.
     unit = as_arb(goal.scale / 10) if not goal.best or answer.written in ("0", None) else arb(0)
     unit = unit if answer.written in ("0", None) else unit.max(leading_unit(answer.iterate))
-    difference = as_arb(value) - answer.iterate
     return FloatAnswer(
         value,
         bound,
-        proven_digits(difference, unit) if not _is_far(difference) else 0,
+        proven_digits(as_arb(value) - answer.iterate, unit),
         proven_digits(as_arb(value) - as_arb(goal.best), goal.unit),
     )
-
-
-def _is_far(difference: arb) -> bool:
-    """Whether a difference is beyond the range of floats, as it is from a run in balls that diverges."""
-    return not bool(difference.abs_upper() < arb(2) ** 1100)

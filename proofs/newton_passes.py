@@ -212,12 +212,13 @@ def _answer(ball: arb, difference: arb, goal: Goal, digits: int, is_last: bool) 
 def _is_too_wide(differences: Sequence[arb], halves: Sequence[arb]) -> bool:
     """Whether no prediction is proven to be too far, and one is undecided for want of precision.
 
-    A difference that is undecided although it is known well lies at the limit itself; another step moves it away.
+    A difference that is undecided although it agrees with the limit in 64 bits counts as not proven; another step moves
+    it away, where more bits would not if it were the limit itself.
     """
     pairs = list(zip(differences, halves, strict=True))
     if any(abs(gap) > half for gap, half in pairs):
         return False
-    return any(not (abs(gap) <= half or gap.rad() * 2**16 < half) for gap, half in pairs)
+    return any(not (abs(gap) <= half or gap.rad() * 2**64 < half) for gap, half in pairs)
 
 
 def _entries(block: Block) -> list[arb]:

@@ -144,7 +144,15 @@ def test_exact_equality_has_all_digits():
 def test_a_difference_at_the_limit_itself_takes_another_step():
     """Least squares is 1 and the error 1/20 before the first step: half a unit of the second digit, undecidable."""
     found = proven_answers(question([[1]], [[1]], [[1]], Fraction(19, 20), digits=2), 64, 640)
-    assert (found.steps, found.bits) == (1, 64)
+    assert (found.steps, found.bits) == (1, 128)
+
+
+def test_a_difference_close_to_the_limit_is_decided_with_more_bits():
+    """Below half a unit of the second digit by one part in 10^9: no step is needed, which 20 bits do not show."""
+    alpha = 1 - Fraction(1, 20) * (1 - Fraction(1, 10**9))
+    found = proven_answers(question([[1]], [[1]], [[1]], alpha, digits=2), 20, 640)
+    assert found.steps == 0
+    assert found.bits > 20
 
 
 def test_a_rank_deficient_context_converges_to_minimum_norm():
@@ -179,6 +187,6 @@ def test_features_that_are_zero_do_not_count_for_the_units():
 def test_a_difference_that_is_undecided_for_its_radius_asks_for_more_bits():
     half = arb(1)
     assert newton_passes._is_too_wide([arb(1, 0.1)], [half])
-    assert not newton_passes._is_too_wide([arb(1, 1e-9)], [half])
+    assert not newton_passes._is_too_wide([arb(1, 1e-20)], [half])
     assert not newton_passes._is_too_wide([arb(1, 0.1), arb(3)], [half, half])
     assert not newton_passes._is_too_wide([arb(0.5, 0.1)], [half])

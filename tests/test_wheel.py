@@ -92,3 +92,8 @@ def test_installed_packages_import_outside_the_checkout(environment, tmp_path):
 
 def test_installed_command_shows_its_help_outside_the_checkout(environment, tmp_path):
     assert "icl" in output_of(environment / "bin" / "icl", "--help", cwd=tmp_path)
+
+
+def test_installed_command_runs_on_a_shipped_table_outside_the_checkout(environment, tmp_path):
+    command = ("run", "newton", "norris", "--target", "y", "--coefficients")
+    assert "1.00211681802045" in output_of(environment / "bin" / "icl", *command, cwd=tmp_path)
