@@ -44,6 +44,7 @@ def parser(version: str) -> Parser:
     verify.add_argument("--seed", type=int, default=0, help="of every random draw (default: 0)")
     verify.add_argument("--instances", type=int, default=10, help="random instances of each theorem (default: 10)")
     verify.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="cuda adds runs on a CUDA device")
+    verify.add_argument("--jobs", type=int, metavar="N", help="processes (default: one per core; one with CUDA)")
     verify.add_argument("--json", type=Path, metavar="PATH", help="write the evidence to this file")
 
     _add_run(commands)

@@ -21,6 +21,7 @@ from proofs.arguments import NEWTON_OPTIONS, BadInput, parser
 from proofs.catalogue import catalogue
 from proofs.evidence import Settings
 from proofs.newton_data_run import newton_run
+from proofs.processes import default_jobs
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -93,7 +94,12 @@ def _verify(arguments: argparse.Namespace) -> int:
     if arguments.json is not None:
         _require_writable(arguments.json)
     start = time.perf_counter()
-    verifications = list(reports.verifications(chosen, settings))
+    jobs = arguments.jobs if arguments.jobs is not None else default_jobs(len(chosen))
+    if jobs < 1:
+        raise BadInput(f"jobs = {jobs}: at least one process is required")
+    if settings.device == "cuda":
+        jobs = 1
+    verifications = list(reports.verifications(chosen, settings, jobs))
     for line in reports.not_run_lines(verifications):
         print(line)
     print(reports.summary(verifications, settings, device, time.perf_counter() - start))

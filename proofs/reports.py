@@ -17,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from proofs.evidence import FAILS, HOLDS, NOT_RUN, Evidence, Settings
+from proofs.processes import gathered_in_processes
 from proofs.theorem import SYSTEMS, Theorem, Verification, gathered
 
 LIBRARIES = ("numpy", "scipy", "sympy", "python-flint", "hypothesis", "cupy", "icl-theory")
@@ -41,18 +42,23 @@ def listed(theorems: Iterable[Theorem]) -> Iterator[str]:
     yield from folded(f"{_theorems(len(theorems))}; icl show NAME prints one, icl verify NAME verifies it", 0)
 
 
-def verifications(theorems: Sequence[Theorem], settings: Settings) -> Iterator[Verification]:
-    """The theorems verified one after another, each printed as soon as it is."""
+def verifications(theorems: Sequence[Theorem], settings: Settings, jobs: int = 1) -> Iterator[Verification]:
+    """The theorems verified, each printed as soon as it and those before it are.
+
+    Args:
+        theorems: of the catalogue, if there are several processes.
+        settings: how the evidence is gathered.
+        jobs: the number of processes, >= 1.
+    """
     console, width = Console(), max(len(theorem.name) for theorem in theorems)
+    names = [theorem.name for theorem in theorems]
     with progress_bar() as bar:
-        task = bar.add_task("", total=sum(len(theorem.kinds) for theorem in theorems))
+        task = bar.add_task("", total=len(theorems))
+        many = gathered_in_processes(names, settings, jobs) if jobs > 1 else (gathered(t, settings) for t in theorems)
         for theorem in theorems:
             bar.update(task, description=theorem.name)
-            evidence = []
-            for piece in gathered(theorem, settings):
-                evidence.append(piece)
-                bar.advance(task)
-            verification = Verification(theorem, tuple(evidence))
+            verification = Verification(theorem, tuple(next(many)))
+            bar.advance(task)
             bar.stop()
             for line in verification_lines(verification, width, console.encoding):
                 console.print(line, soft_wrap=True)
