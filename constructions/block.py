@@ -383,10 +383,8 @@ def kind_of(entry: Entry) -> type[Block]:
     if known:
         path = known[0]
     elif cls.__module__.startswith("sympy."):
-        sizes = getattr(scalar, "shape", ())
-        is_explicit = all(isinstance(size, int) or size.is_Integer for size in sizes) and not hasattr(
-            scalar, "as_explicit"
-        )
+        # An immutable matrix is a matrix expression as well; one of entries is a MatrixBase, whichever else it is.
+        is_explicit = any(base.__name__ == "MatrixBase" for base in cls.__mro__) or not hasattr(scalar, "as_explicit")
         path = "proofs.explicit.ExplicitBlock" if is_explicit else "proofs.symbols.SymbolBlock"
     elif hasattr(scalar, "shape") and hasattr(scalar, "dtype"):
         path = "numerics.floats.FloatBlock"

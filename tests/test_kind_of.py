@@ -79,7 +79,6 @@ def test_arrays_of_any_library_are_floats(xp, dtype, shape):
     assert (block.batch, block.shape, block.entry.dtype) == (shape[:-2], (2, 3), getattr(xp, dtype))
 
 
-@pytest.mark.xfail(strict=True, reason="kind_of takes an immutable SymPy matrix for one of unspecified size")
 @pytest.mark.parametrize("entry", [sympy.ImmutableMatrix([[t]]), ExplicitBlock.lift([[t]]).entry])
 def test_an_immutable_matrix_is_of_known_size(entry):
     assert kind_of(entry) is ExplicitBlock
