@@ -43,6 +43,7 @@ def claims(
     arbitrary: Callable[[Iterate], Iterate] = lambda iterate: iterate,
     anything: Callable[[Size, Size], Block] | None = None,
     change: Callable[[int, Callable[[Stream], Stream]], Callable[[Stream], Stream]] = lambda stage, layer: layer,
+    lemmas: bool = True,
 ) -> Iterator[Claim]:
     """Every identity that makes the construction's claim, for a lifted construction and prompt.
 
@@ -53,12 +54,13 @@ def claims(
             letters in a proof, random blocks for mutants.
         anything: a block for a slot of which the state claims nothing.
         change: from (number of the stage, layer) to the layer that is run in its place, for mutants.
+        lemmas: whether to claim the lemmas, which no change of a layer touches.
     """
     iterate = construction.initial(prompt)
     stream = construction.embed(prompt)
     for relation in construction.hypotheses(prompt):
         yield Claim("hypothesis", None, None, None, relation.left, relation.right, relation.name)
-    for relation in construction.lemmas(prompt):
+    for relation in construction.lemmas(prompt) if lemmas else ():
         yield Claim("lemma", None, None, None, relation.left, relation.right, relation.name)
     yield from _relation_claims(construction, iterate, prompt, 0, "of the initial iterate")
     done: Index = 0

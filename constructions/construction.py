@@ -98,7 +98,7 @@ class Construction(ABC):
         return ()
 
     def lemmas(self, prompt: Prompt) -> tuple[Relation, ...]:
-        """Facts about matrices that are given entry by entry; a proof cites them, and every instance checks them."""
+        """Facts about matrices given entry by entry: proved entry by entry, then used; every instance checks them."""
         return ()
 
     # Running it.

@@ -1,13 +1,12 @@
 """The (k + 8)-layer network of the paper: Newton's iteration on an interleaved prompt, with ReLU attention and MLPs.
 
 Symbols: n examples, d features, one target; X (d, n), Y (1, n), x_query (d, 1), S = X X^T, M (d, d). The prompt is
-x_1, y_1, ..., x_n, y_n, x_query: 2 n + 1 tokens, position t = 0, ..., 2 n.
+x_1, y_1, ..., x_n, y_n, x_query: 2 n + 1 tokens, their positions as in ``constructions.positions``.
 
     M_0 = alpha S,  M <- 2 M - M S M            prediction Y X^T M_k x_query
 
 Layers, as in the paper's list: move, initialise, affine; k Newton layers; move, multiply, sum, move, multiply. Every
-one is exact: a position is the rational code (1, t, t^2), and the score ReLU(1 - (t - 1 - j)^2) is 1 if token j stands
-just before token t and 0 otherwise; a product is a difference of squares, a linear map a pair of ReLUs.
+one is exact: a move reads the token before, a product is a difference of squares, a linear map a pair of ReLUs.
 
 Reference: Fu et al. (2024), Theorem 5.1 and appendix B, corrected: V_2 = -V_1 in every pair of heads, and x_query in
 rows of its own, so that it is no key. The printed products, moves and affine maps are approximations; these are exact.
@@ -18,36 +17,18 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from constructions.attention import Head
-from constructions.block import Block, Size, Zero
+from constructions.block import Block, Size
 from constructions.construction import Construction
 from constructions.layer import MLP, Attention, Layer, Sublayer
 from constructions.newton_gram import symmetric_and_commuting
 from constructions.parameters import layer_count, scalar
+from constructions.positions import ORDER, positions, previous_token, previous_token_scores
 from constructions.prompt import Prompt
 from constructions.relu_pairs import relu_pair
 from constructions.scalars import Scalar, ratio
 from constructions.stages import ANYTHING, Index, Loop, Relation, Single, Stage, State
 from constructions.stream import Stream
 from constructions.weights import Weight
-
-GROUPS = ("inputs", "targets", "query")
-POSITION = ("one", "p", "pp")
-"""The slots of the position code (1, t, t^2)."""
-
-
-def previous_token(source: str, out: str, value: Scalar = 1) -> Attention:
-    """A ReLU head that adds ``source`` of the token before to ``out``: ReLU(1 - (t - 1 - j)^2) in position codes.
-
-    1 - (t - 1 - j)^2 = 1 * (2 t - t^2) + j * (2 t - 2) + j^2 * (-1).
-    """
-    return Attention(
-        Head(
-            key=Weight({(slot, slot): 1 for slot in POSITION}),
-            query=Weight({("one", "p"): 2, ("one", "pp"): -1, ("p", "p"): 2, ("p", "one"): -2, ("pp", "one"): -1}),
-            value=Weight({(out, source): value}),
-            score="relu",
-        )
-    )
 
 
 def linear_map(blocks: dict[tuple[str, str], Scalar]) -> MLP:
@@ -104,51 +85,16 @@ class PaperNewton(Construction):
             slots={"U": d, "X": d, "y": 1, "Z": d, "W": d, "XT": d, "result": 1, "one": 1, "p": 1, "pp": 1},
             groups={"inputs": prompt.n, "targets": prompt.n, "query": 1},
             blocks={
-                **self.positions(prompt),
+                **positions(prompt.X, prompt.n),
                 ("U", "inputs"): prompt.X,
                 ("y", "targets"): prompt.Y,
                 ("XT", "query"): prompt.x_query,
             },
-            order=(("inputs", "targets"), "query"),
+            order=ORDER,
         )
 
-    def positions(self, prompt: Prompt) -> dict[tuple[str, str], Block]:
-        """The codes (1, t, t^2): t = 2 i for x_i, 2 i + 1 for y_i (i from 0), 2 n for the query."""
-        like, n = prompt.X, prompt.n
-        at: dict[str, Callable[[int], Scalar]] = {
-            "inputs": lambda i: 2 * i,
-            "targets": lambda i: 2 * i + 1,
-            "query": lambda i: 2 * n,
-        }
-        sizes = {"inputs": n, "targets": n, "query": 1}
-        codes: dict[tuple[str, str], Block] = {}
-        for group, t in at.items():
-            codes["one", group] = like.ones(1, sizes[group])
-            codes["p", group] = like.given(f"p_{group}", 1, sizes[group], lambda _, i, t=t: t(i))
-            codes["pp", group] = like.given(f"pp_{group}", 1, sizes[group], lambda _, i, t=t: t(i) ** 2)
-        return codes
-
     def lemmas(self, prompt: Prompt) -> tuple[Relation, ...]:
-        """The score of the previous token on every pair of groups: identity, shift, last, or zero."""
-        like, n = prompt.X, prompt.n
-        codes = self.positions(prompt)
-        (head,) = previous_token("U", "U").heads
-        selected: dict[tuple[str, str], Block] = {
-            ("inputs", "targets"): like.identity(n),
-            ("targets", "inputs"): like.given("shift", n, n, lambda i, j: int(i == j - 1)),
-            ("targets", "query"): like.given("last", n, 1, lambda i, _: int(i == n - 1)),
-        }
-        relations = []
-        for key_group in GROUPS:
-            for query_group in GROUPS:
-                key = head.key({slot: codes[slot, key_group] for slot in POSITION})
-                query = head.query({slot: codes[slot, query_group] for slot in POSITION})
-                score = sum((key[slot].T @ query[slot] for slot in POSITION[1:]), key["one"].T @ query["one"])
-                right = selected.get((key_group, query_group), Zero(*score.shape))
-                relations.append(Relation(f"previous token, {key_group} to {query_group}", score.relu(), right))
-        last = selected["targets", "query"]
-        relations.append(Relation("the last token is one token", like.ones(1, n) @ last, like.identity(1)))
-        return tuple(relations)
+        return previous_token_scores(prompt.X, prompt.n)
 
     def layer(self, l: Index, prompt: Prompt) -> Layer:
         """A Newton layer: u <- u - (1/2) sum_j u_j <x_j, u> by two ReLU heads, then u <- 2 u by the MLP."""
@@ -181,7 +127,7 @@ class PaperNewton(Construction):
     def epilogue(self, prompt: Prompt) -> tuple[Layer, ...]:
         """Move U to the targets; Z = y U there; W = sum of Z; move it to the query; result = <W, x_query>."""
         return (
-            Layer(previous_token("U", "U")),
+            Layer(Attention(previous_token({("U", "U"): 1}))),
             Layer(self.scaled_by_target(prompt)),
             Layer(
                 Attention(
@@ -194,7 +140,7 @@ class PaperNewton(Construction):
                     )
                 )
             ),
-            Layer(previous_token("W", "Z")),
+            Layer(Attention(previous_token({("Z", "W"): 1}))),
             Layer(self.inner_product(prompt)),
         )
 
@@ -219,7 +165,7 @@ class PaperNewton(Construction):
     def held(self, prompt: Prompt) -> dict[tuple[str, str], Block]:
         """What no layer before the epilogue changes."""
         return {
-            **self.positions(prompt),
+            **positions(prompt.X, prompt.n),
             ("y", "targets"): prompt.Y,
             ("XT", "query"): prompt.x_query,
         }

@@ -53,6 +53,18 @@ def power_of_two(exponent: Scalar) -> Scalar:
     return Fraction(2) ** exponent if isinstance(exponent, int) else 2**exponent
 
 
+def one_if_equal(a: Scalar, b: Scalar) -> Scalar:
+    """1 if a == b, else 0: an entry such as that of the identity, in one expression for all indices of a proof.
+
+    >>> one_if_equal(2, 2), one_if_equal(2, 3)
+    (1, 0)
+    """
+    for one, other in ((a, b), (b, a)):
+        if hasattr(one, "one_if_equal"):
+            return one.one_if_equal(other)
+    return int(a == b)
+
+
 def is_zero(value: Scalar) -> bool:
     """Whether the scalar is known to be zero."""
     if isinstance(value, (int, Fraction)):

@@ -93,6 +93,7 @@ def check(
     end_to_end: bool = True,
     change: Callable[..., Any] = lambda stage, layer: layer,
     anything: Callable[..., Block] | None = None,
+    lemmas: bool = True,
 ) -> CheckReport:
     """Holds a construction against its invariant on one prompt.
 
@@ -105,6 +106,7 @@ def check(
         end_to_end: whether to compare the uninterrupted forward pass with the algorithm's last iterate as well.
         change: from (number of the stage, layer) to the layer that is run in its place, for mutants.
         anything: a block for a slot of which the state claims nothing; ones by default.
+        lemmas: whether to check the lemmas as well.
 
     Raises:
         NotAnInstance: if the prompt violates a hypothesis.
@@ -119,6 +121,7 @@ def check(
         arbitrary=restart,
         change=change,
         anything=anything or (lambda *shape: prompt.X.ones(*shape)),
+        lemmas=lemmas,
     )
     counted = undecided = 0
     worst = bound = None

@@ -138,6 +138,7 @@ def refutation_of(mutation: Mutation, instances: Sequence[Instance], seed: Rando
             arbitrary=arbitrary_iterates(construction, prompt, rng),
             end_to_end=False,
             change=mutation,
+            lemmas=False,
         )
         if report.failure is not None:
             return report.failure

@@ -19,15 +19,13 @@ from constructions.prompt import Prompt
 from constructions.stages import Index, Iterate, Relation
 from numerics.mutations import weight_blocks
 from proofs import words
+from proofs.entrywise import NoEntries, entry
 from proofs.formula import inverses_in, sum_written
 from proofs.letters import named_letters
 from proofs.proof import Assumption, Identity, Proof, formula_of
 from proofs.rewriting import Rule, reduced, rule
 from proofs.symbols import SymbolBlock, layer_index
 from proofs.words import Sum
-
-ASSUMED = ("hypothesis", "lemma")
-"""The kinds of claim that a proof uses and does not prove."""
 
 
 class SymbolicRun:
@@ -40,9 +38,10 @@ class SymbolicRun:
         _require_distinct_names(construction)
         self.prompt: Prompt = generic_prompt(construction).lifted(SymbolBlock)
         self.construction = lifted(generic(construction), SymbolBlock, self.prompt)
-        self.hypotheses = (*self.construction.hypotheses(self.prompt), *self.construction.lemmas(self.prompt))
+        self.hypotheses = self.construction.hypotheses(self.prompt)
         self.relations: tuple[Relation, ...] = ()
-        self._assumed = [_rule(relation) for relation in self.hypotheses]
+        known = (*self.hypotheses, *self.construction.lemmas(self.prompt))
+        self._assumed = [_rule(relation) for relation in known]
         self.rules: list[Rule] = self._assumed
         self._fresh = 0
 
@@ -69,12 +68,14 @@ class SymbolicRun:
         self,
         change: Callable[[int, Any], Any] = lambda stage, layer: layer,
         indices: tuple[Index, ...] | None = None,
+        lemmas: bool = True,
     ) -> Iterator[Claim]:
         """What the construction claims, on letters.
 
         Args:
             change: puts mutants in the place of its layers.
             indices: the layer indices of a loop; by default one symbol, which stands for all of them.
+            lemmas: whether to claim the lemmas.
         """
 
         def examined(stage: int, layer: Any) -> Any:
@@ -88,6 +89,7 @@ class SymbolicRun:
             arbitrary=self.arbitrary,
             anything=self.anything,
             change=examined,
+            lemmas=lemmas,
         )
 
     def _require_weights_free_of_data(self, layer: Any) -> None:
@@ -151,15 +153,19 @@ def prove(construction: Construction) -> Proof:
     run = SymbolicRun(construction)
     identities, assumptions, inverted = list[Identity](), list(run.hypotheses), dict[str, None]()
     for claim in run.claims():
-        if claim.kind in ASSUMED:
+        if claim.kind == "lemma":
+            identities.append(_lemma(claim))
+        if claim.kind in ("hypothesis", "lemma"):
             continue
         identities.append(Identity(claim, run.reduced(claim.left), run.reduced(claim.right)))
         inverted.update((text, None) for side in (claim.left, claim.right) for text in inverses_in(formula_of(side)))
         assumptions.extend(relation for relation in run.relations if relation not in assumptions)
     run.restart()
-    for claim in run.claims(indices=(0, 1)):  # a layer that treats an int otherwise than a symbol is found out here
+    for claim in run.claims(
+        indices=(0, 1), lemmas=False
+    ):  # a layer that treats an int otherwise than a symbol is found out here
         identity = Identity(claim, run.reduced(claim.left), run.reduced(claim.right))
-        if claim.kind not in ASSUMED and not identity.is_proved:
+        if claim.kind != "hypothesis" and not identity.is_proved:
             identities.append(identity)
     invertible = (Assumption("invertible", f"({text}) ({text})^-1", "I") for text in inverted)
     free = tuple(_left_free(construction))
@@ -172,6 +178,15 @@ def normal_form(block: Block) -> Sum:
         return words.zero(*block.shape)
     assert isinstance(block, SymbolBlock), f"a {type(block).__name__} has no normal form"
     return block.normal_form
+
+
+def _lemma(claim: Claim) -> Identity:
+    """The lemma by its entries, without any rule: it may not rest on itself."""
+    left, right = normal_form(claim.left), normal_form(claim.right)
+    try:
+        return Identity(claim, entry(left), entry(right))
+    except NoEntries:
+        return Identity(claim, left, right)
 
 
 def _rule(relation: Relation) -> Rule:

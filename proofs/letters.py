@@ -7,10 +7,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
+import sympy
+
 if TYPE_CHECKING:
     from proofs.words import Sum
 
 Size: TypeAlias = Any
+
+ROW, COLUMN = (sympy.Dummy(name, integer=True, nonnegative=True) for name in "ij")
+"""The indices in which the entries of a matrix are given, from 0; dummies, which no parameter can be taken for."""
 
 
 @dataclass(frozen=True)
@@ -18,7 +23,10 @@ class Letter:
     """A named matrix; an index makes it one of a family, such as A_l.
 
     Letters of one name are different if their origins are (data and parameters, an arbitrary iterate, entries that are
-    given), or their shapes: an iterate called like a parameter must not be taken for it.
+    given), their shapes, or their entries: an iterate called like a parameter must not be taken for it.
+
+    Args:
+        entries: the entry in row ``ROW`` and column ``COLUMN``, of a matrix that is given entry by entry.
     """
 
     name: str
@@ -26,12 +34,14 @@ class Letter:
     columns: Size
     index: Any = None
     origin: str = "data"
+    entries: Any = None
     is_symmetric = False
 
     @cached_property
     def key(self) -> str:
         name = self.name if self.index is None else f"{self.name}[{self.index}]"
-        return f"{name}|{self.origin}|{self.rows}x{self.columns}"
+        entries = "" if self.entries is None else f"|{self.entries}"
+        return f"{name}|{self.origin}|{self.rows}x{self.columns}{entries}"
 
 
 @dataclass(frozen=True)

@@ -12,23 +12,30 @@ from dataclasses import dataclass
 from constructions.block import Block
 from constructions.claims import Claim
 from constructions.construction import Construction
-from proofs.formula import Formula, name_of, sum_written
+from proofs.entrywise import CITED, Entry
+from proofs.formula import Formula, Style, name_of, sum_written
+from proofs.letters import named_letters
 from proofs.symbols import SymbolBlock
 from proofs.words import Sum
 
 
 @dataclass(frozen=True)
 class Identity:
-    """One identity of a proof: its two sides as written, and their normal forms."""
+    """One identity of a proof: its two sides as written, and their normal forms (of a lemma, those of entry (i, j))."""
 
     claim: Claim
-    left: Sum
-    right: Sum
+    left: Sum | Entry
+    right: Sum | Entry
 
     @property
     def is_proved(self) -> bool:
         """Whether the two normal forms are equal."""
         return self.left == self.right
+
+    @property
+    def difference(self) -> Sum | Entry:
+        """Left minus right."""
+        return self.left - self.right  # type: ignore[operator]  # both sides are of one kind
 
 
 @dataclass(frozen=True)
@@ -78,6 +85,7 @@ def formula_of(block: Block) -> Formula:
 
 
 _HEADINGS = {
+    "lemma": f"Lemmas: matrices given entry by entry, by entry (i, j) for all i, j and sizes, and {CITED}",
     "base": "Base: the embedding is the state of the initial iterate",
     "step": "Step: one layer takes the state of an arbitrary iterate to the state of the next",
     "read-out": "Read-out: the read-out of the last state is the algorithm's prediction",
@@ -111,8 +119,19 @@ def statement(proof: Proof) -> str:
 def _header(proof: Proof) -> Iterator[str]:
     yield statement(proof)
     yield "Left free: " + "; ".join(proof.free) + "."
+    for name, entry in _given_entries(proof).items():
+        yield f"Given entry by entry: {name}, {entry} in row i and column j, from 0"
     for assumption in proof.assumptions:
         yield f"Assumed ({assumption.name}): {assumption.left} = {assumption.right}"
+
+
+def _given_entries(proof: Proof) -> dict[str, str]:
+    """The matrices of the lemmas that are given entry by entry, and their entries."""
+    sides = (
+        side for each in proof.identities if each.claim.kind == "lemma" for side in (each.claim.left, each.claim.right)
+    )
+    letters = (letter for side in sides if isinstance(side, SymbolBlock) for letter in named_letters(side.normal_form))
+    return {letter.name: Entry(letter.entries).written() for letter in letters if letter.entries is not None}
 
 
 def _identity_lines(identity: Identity) -> Iterator[str]:
@@ -120,11 +139,16 @@ def _identity_lines(identity: Identity) -> Iterator[str]:
     yield f"    left    {formula_of(identity.claim.left).written()}"
     yield f"    right   {formula_of(identity.claim.right).written()}"
     if identity.is_proved:
-        yield f"    both =  {sum_written(identity.left)}"
+        yield f"    both =  {_reduced_written(identity.left)}"
     else:
-        yield f"    left =  {sum_written(identity.left)}"
-        yield f"    right = {sum_written(identity.right)}"
-        yield f"    left - right = {sum_written(identity.left - identity.right)}   (undecided)"
+        yield f"    left =  {_reduced_written(identity.left)}"
+        yield f"    right = {_reduced_written(identity.right)}"
+        yield f"    left - right = {_reduced_written(identity.difference)}   (undecided)"
+
+
+def _reduced_written(side: Sum | Entry, style: Style = "text") -> str:
+    """A side of an identity in normal form."""
+    return sum_written(side, style) if isinstance(side, Sum) else side.written(style)
 
 
 def proof_as_latex(proof: Proof) -> str:
@@ -143,4 +167,4 @@ def _identity_latex(identity: Identity) -> Iterator[str]:
     yield rf"&\text{{{where}:}} \\"
     yield rf"&\quad {left} {sign} {right} \\"
     if identity.is_proved:
-        yield rf"&\quad\phantom{{{name_of(('X', None), 'latex')}}} = {sum_written(identity.left, 'latex')} \\"
+        yield rf"&\quad\phantom{{{name_of(('X', None), 'latex')}}} = {_reduced_written(identity.left, 'latex')} \\"

@@ -19,7 +19,7 @@ from constructions.parameters import Unspecified
 from constructions.scalars import Scalar, exact
 from proofs import word_operations, words
 from proofs.formula import Formula, sum_written
-from proofs.letters import Letter
+from proofs.letters import COLUMN, ROW, Letter
 from proofs.unknown import Unknown
 from proofs.words import Sum
 
@@ -50,9 +50,11 @@ class SymbolBlock(Block):
         self.formula = formula
 
     @classmethod
-    def letter(cls, name: str, rows: Size, columns: Size, index: Any = None, origin: str = "data") -> Self:
-        """A letter of that shape; letters of different origins are different, whatever their names."""
-        named = Letter(name, _size_in(rows), _size_in(columns), index, origin)
+    def letter(
+        cls, name: str, rows: Size, columns: Size, index: Any = None, origin: str = "data", entries: Any = None
+    ) -> Self:
+        """A letter of that shape; letters of different origins or entries are different, whatever their names."""
+        named = Letter(name, _size_in(rows), _size_in(columns), index, origin, entries)
         return cls(words.letter_sum(named), Formula("letter", label=(name, index)))
 
     @classmethod
@@ -141,8 +143,20 @@ class SymbolBlock(Block):
         raise TypeError("a matrix given entry by entry needs concrete sizes; the symbolic kind has none")
 
     def given(self, name: str, rows: Size, columns: Size, function: Callable[[int, int], Scalar]) -> Block:
-        """The letter of that name: what is known of its entries is stated by the construction's lemmas."""
-        return self.letter(name, rows, columns, origin="entries")
+        """The letter of that name, with its entry in row i and column j for all i and j.
+
+        Raises:
+            TypeError: for a function that compares indices: its entries have no one form.
+        """
+        i, j = (0 if _size_in(size) == 1 else Unknown(index) for size, index in ((rows, ROW), (columns, COLUMN)))
+        try:
+            entry = function(i, j)  # type: ignore[arg-type]  # in a proof an index is unknown
+        except TypeError as error:
+            raise TypeError(
+                f"the entries of {name!r} must have one form for all indices: write one_if_equal(i, j) for "
+                f"int(i == j). {error}"
+            ) from error
+        return self.letter(name, rows, columns, origin="entries", entries=words.exact_coefficient(entry))
 
     def relu(self) -> Self:
         return self._applied("relu")

@@ -11,6 +11,9 @@ from typing import Any, NoReturn, final
 
 import sympy
 
+ONE_IF_ZERO = sympy.Function("one_if_zero")
+"""1 where its argument, an integer expression, is zero; 0 elsewhere."""
+
 
 @final
 class Unknown:
@@ -38,6 +41,10 @@ class Unknown:
     def could_extract_minus_sign(self) -> bool:
         """Whether it is written with a minus in front, for printing."""
         return bool(self.symbol.could_extract_minus_sign())
+
+    def one_if_equal(self, other: Any) -> Unknown:
+        """1 where it equals the other number, 0 elsewhere: a comparison that keeps both answers."""
+        return _made(self, other, lambda a, b: ONE_IF_ZERO(sympy.expand(a - b)))
 
     def __neg__(self) -> Unknown:
         return Unknown(-self.symbol)
