@@ -6,7 +6,8 @@ Symbols: n context tokens, d features, m targets; X (d, n), Y (m, n), x_query (d
 
 converges to least squares from M_0 = alpha I if 0 < alpha < 2 / lambda_max(S). Tokens are [x | u | y] with u = M x; the
 query's x slot is empty, so that its key is zero and no mask is needed. The update reads its query from u and its key
-from x: the other form, equal in exact arithmetic, doubles rounding errors.
+from x; the other way round, as printed in the paper, is equal in exact arithmetic for a symmetric M, but doubles
+rounding errors (``proofs.newton_stability``).
 
 Reference: this project; Fu et al. (2024), Theorem 5.1, prove k + 8 layers from M_0 = alpha S.
 """
@@ -64,6 +65,11 @@ class NewtonIteration(Construction):
         """Which tokens are keys."""
         return EVERY_TOKEN
 
+    @property
+    def reads(self) -> tuple[str, str]:
+        """The slots that the query and the key of a Newton layer read: the stable form of the update."""
+        return "u", "x"
+
     def head(self, query: str, key: str, out: str, slot: str, value: Scalar) -> Layer:
         """A layer of one head: query and key read one slot each, the value is a multiple of the identity."""
         head = Head(
@@ -77,9 +83,10 @@ class NewtonIteration(Construction):
 
     def layer(self, l: Index, prompt: Prompt) -> Layer:
         """u <- u - 2^(l-1) sum_i u_i <x_i, u>, or with half of that and a doubling if looped."""
+        query, key = self.reads
         if not self.looped:
-            return self.head("u", "x", "u", "u", -power_of_two(l - 1))
-        halved = self.head("u", "x", "u", "u", ratio(-1, 2))
+            return self.head(query, key, "u", "u", -power_of_two(l - 1))
+        halved = self.head(query, key, "u", "u", ratio(-1, 2))
         return Layer(*halved.sublayers, TokenMap(Weight({("u", "u"): 1})))
 
     def scale(self, l: Index) -> Scalar:

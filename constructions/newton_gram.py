@@ -31,7 +31,14 @@ class NewtonFromGramMasked(NewtonIteration):
     Args:
         alpha: the initial scale; converges if 0 < alpha < 2 / lambda_max(X X^T)^2.
         steps, looped, relu: as for ``NewtonIteration``.
+        printed: the update as in the paper, query from x and key from u; exact, but rounding errors double.
     """
+
+    printed: bool = False
+
+    @property
+    def reads(self) -> tuple[str, str]:
+        return ("x", "u") if self.printed else super().reads
 
     @property
     def mask(self) -> Mask:
@@ -99,7 +106,7 @@ class NewtonFromGramOwnRows(NewtonFromGramMasked):
     """k + 2 layers without a mask that run k Newton steps from M_0 = alpha X X^T, the query in rows of its own.
 
     Args:
-        alpha, steps, looped, relu: as for ``NewtonFromGramMasked``.
+        alpha, steps, looped, relu, printed: as for ``NewtonFromGramMasked``.
     """
 
     @property

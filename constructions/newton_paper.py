@@ -50,6 +50,7 @@ class PaperNewton(Construction):
     Args:
         alpha: the initial scale; converges if 0 < alpha < 2 / lambda_max(X X^T)^2.
         steps: k, the number of Newton steps.
+        printed: the update as in the paper, query from X and key from U; exact, but rounding errors double.
     """
 
     iterate_symbol = "M"
@@ -57,6 +58,7 @@ class PaperNewton(Construction):
 
     alpha: Scalar = scalar("alpha", positive=True)
     steps: int = layer_count()
+    printed: bool = False
 
     @property
     def depth(self) -> Size:
@@ -97,14 +99,18 @@ class PaperNewton(Construction):
         return previous_token_scores(prompt.X, prompt.n)
 
     def layer(self, l: Index, prompt: Prompt) -> Layer:
-        """A Newton layer: u <- u - (1/2) sum_j u_j <x_j, u> by two ReLU heads, then u <- 2 u by the MLP."""
+        """A Newton layer: u <- u - (1/2) sum_j u_j <x_j, u> by two ReLU heads, then u <- 2 u by the MLP.
+
+        As printed the sum is that of u_j <u_j, x>.
+        """
         return Layer(Attention(*self.newton_heads(prompt)), linear_map({("U", "U"): 1}))
 
     def newton_heads(self, prompt: Prompt) -> tuple[Head, ...]:
-        """(G, J, J) and (-G, J, -J) with normaliser n; query from U and key from X, the stable form."""
+        """(G, J, J) and (-G, J, -J) with normaliser n; query from U and key from X unless ``printed``."""
+        query, key = ("X", "U") if self.printed else ("U", "X")
         head = Head(
-            key=Weight({("key", "X"): 1}),
-            query=Weight({("key", "U"): ratio(-prompt.n, 2)}),
+            key=Weight({("key", key): 1}),
+            query=Weight({("key", query): ratio(-prompt.n, 2)}),
             value=Weight({("U", "U"): 1}),
             factor=ratio(1, prompt.n),
         )

@@ -12,6 +12,7 @@ from constructions.construction import forward, iterates, streams
 from constructions.layer import Attention, Layer
 from constructions.newton import NewtonFromIdentity
 from constructions.newton_gram import NewtonFromGramMasked, NewtonFromGramOwnRows, NewtonFromGramUnmasked
+from constructions.newton_interleaved import NewtonInterleaved
 from constructions.newton_paper import PaperNewton
 from constructions.prompt import Prompt
 from constructions.relu_pairs import relu_pair
@@ -50,10 +51,33 @@ def test_network_runs_newton(network, prompt, steps, looped, relu):
     assert (predicted(transformer, prompt) == claimed).all()
 
 
-@given(rational_prompts(sizes(max_n=3, max_d=2, max_m=1)), st.integers(0, 2))
-def test_interleaved_network_runs_newton(prompt, steps):
-    transformer = PaperNewton(alpha=Fraction(1, 7), steps=steps)
+@given(rational_prompts(sizes(max_n=3, max_d=2, max_m=1)), st.integers(0, 2), st.booleans())
+def test_paper_network_runs_newton(prompt, steps, printed):
+    transformer = PaperNewton(alpha=Fraction(1, 7), steps=steps, printed=printed)
     assert (predicted(transformer, prompt) == newton_prediction(prompt, Fraction(1, 7), steps, True)).all()
+
+
+@given(rational_prompts(sizes(max_n=3, max_d=2, max_m=2)), st.integers(0, 2), st.booleans(), st.booleans())
+def test_interleaved_network_runs_newton(prompt, steps, looped, relu):
+    transformer = NewtonInterleaved(alpha=Fraction(1, 7), steps=steps, looped=looped, relu=relu)
+    assert (predicted(transformer, prompt) == newton_prediction(prompt, Fraction(1, 7), steps, False)).all()
+
+
+@pytest.mark.parametrize("network", [NewtonFromGramMasked, NewtonFromGramOwnRows], ids=lambda cls: cls.__name__)
+@given(rational_prompts(sizes(max_n=4, max_d=3, max_m=2)), st.integers(0, 3), st.booleans(), st.booleans())
+def test_network_with_the_printed_heads_runs_newton(network, prompt, steps, looped, relu):
+    transformer = network(alpha=Fraction(1, 7), steps=steps, looped=looped, relu=relu, printed=True)
+    assert (predicted(transformer, prompt) == newton_prediction(prompt, Fraction(1, 7), steps, True)).all()
+
+
+@pytest.mark.parametrize("network", [NewtonFromGramMasked, NewtonFromGramOwnRows, PaperNewton])
+def test_printed_heads_read_the_query_from_x_and_the_key_from_u(network):
+    """The stable heads the other way round."""
+    prompt = Prompt([[1]], [[1]], [[1]]).lifted()
+    for printed, slots in ((True, ("x", "u")), (False, ("u", "x"))):
+        layer = network(alpha=1, steps=1, printed=printed).layer(0, prompt)
+        head = layer.sublayers[0].heads[0]
+        assert tuple(slot.lower() for weight in (head.query, head.key) for _, slot in weight) == slots
 
 
 PROMPT = [[1, 2, -1], [0, 1, 1]], [[1, 0, 2]], [[1], [2]]
@@ -82,11 +106,12 @@ def test_interleaved_network_has_width_5_d_plus_5(d):
         (NewtonFromGramMasked, 7, 2),
         (NewtonFromGramUnmasked, 8, 2),
         (NewtonFromGramOwnRows, 10, 2),
+        (NewtonInterleaved, 13, 2),
     ],
     ids=lambda value: value.__name__ if isinstance(value, type) else "",
 )
 def test_shallow_networks_have_the_stated_width_and_depth(network, width, extra_layers):
-    """d = 3, m = 1: width 2 d + 1, 2 d + 1, 2 d + 2, 3 d + 1."""
+    """d = 3, m = 1: width 2 d + 1, 2 d + 1, 2 d + 2, 3 d + 1, 3 d + 4."""
     prompt = Prompt([[1, 2]] * 3, [[1, 1]], [[1]] * 3)
     transformer = network(alpha=Fraction(1, 9), steps=4)
     first, *rest = streams(transformer, prompt)
