@@ -9,6 +9,7 @@ from constructions.newton import NewtonFromIdentity
 from constructions.newton_gram import NewtonFromGramMasked, NewtonFromGramOwnRows, NewtonFromGramUnmasked
 from constructions.newton_interleaved import NewtonInterleaved
 from constructions.newton_paper import PaperNewton
+from proofs import newton_stability
 from proofs.construction_theorem import ConstructionTheorem
 from proofs.theorem import Theorem
 
@@ -40,6 +41,7 @@ def theorems() -> tuple[Theorem, ...]:
         *_merged(relu=True),
         *_interleaved(),
         *_printed(),
+        *newton_stability.theorems(),
     )
 
 
