@@ -200,3 +200,10 @@ def inverses_in(formula: Formula) -> Iterator[str]:
         yield formula.operands[0].written()
     for operand in formula.operands:
         yield from inverses_in(operand)
+
+
+def operations_in(formula: Formula) -> Iterator[str]:
+    """The operations of a formula."""
+    yield formula.operation
+    for operand in formula.operands:
+        yield from operations_in(operand)

@@ -13,9 +13,10 @@ from constructions.block import Block
 from constructions.claims import Claim
 from constructions.construction import Construction
 from proofs.entrywise import CITED, Entry
-from proofs.formula import Formula, Style, name_of, sum_written
+from proofs.formula import Formula, Style, name_of, operations_in, sum_written
 from proofs.letters import named_letters
 from proofs.symbols import SymbolBlock
+from proofs.word_operations import RELU_PAIR
 from proofs.words import Sum
 
 
@@ -119,6 +120,9 @@ def statement(proof: Proof) -> str:
 def _header(proof: Proof) -> Iterator[str]:
     yield statement(proof)
     yield "Left free: " + "; ".join(proof.free) + "."
+    formulas = (formula_of(side) for each in proof.identities for side in (each.claim.left, each.claim.right))
+    if any("relu" in operations_in(formula) for formula in formulas):
+        yield f"Cited ({RELU_PAIR}): relu(z) - relu(-z) = z"
     for name, entry in _given_entries(proof).items():
         yield f"Given entry by entry: {name}, {entry} in row i and column j, from 0"
     for assumption in proof.assumptions:

@@ -21,6 +21,9 @@ from proofs.words import (
     zero,
 )
 
+RELU_PAIR = "relu_pair_is_the_identity"
+"""The theorem by which relu(-E) is written as relu(E) - E: the scalar lemma, proved once."""
+
 
 def diagonal(argument: Sum) -> Sum:
     """diag of a row or column; linear in it, the identity for ones, and diag(diag(u) v) = diag(u) diag(v)."""
