@@ -98,7 +98,8 @@ class _Drawing:
                 name, symbol = f"{name} ({p.rows} x {p.columns})", self.write.formula(self.kind.lift(letter))
             else:
                 symbol = self.write.scalar(self.kind.lift_scalar(letter))
-            yield Sentence(f"{name}:", f"{symbol} = {self.write.words(_values(held, p))}")
+            sign = ", " if isinstance(getattr(held, "value", held), Unspecified) else " = "
+            yield Sentence(f"{name}:", f"{symbol}{sign}{self.write.words(_values(held, p))}")
 
     def tokens(self) -> Iterator[Part]:
         """Slots, groups, order, hypotheses and the embedding."""

@@ -1,4 +1,4 @@
-"""Mutations: every way of negating, doubling or deleting one block of one weight.
+"""Mutations: every way of negating, doubling or deleting one block of one weight, or a factor, or of dropping a mask.
 
 A construction whose proof survives such a change has a weight that does not matter, or a checker that does not look.
 """
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
-from constructions.attention import Head
+from constructions.attention import EVERY_TOKEN, Head, is_unscaled
 from constructions.block import Block
 from constructions.construction import Construction
 from constructions.decoding import layer_in, with_layer
@@ -17,7 +17,7 @@ from constructions.layer import MLP, Attention, Layer, Sublayer, TokenMap
 from constructions.parameters import lifted
 from constructions.prompt import Prompt
 from constructions.scalars import Scalar
-from constructions.stages import Handover, Iterate, Single, Stage
+from constructions.stages import Iterate, Loop, Stage, layers_of
 from constructions.weights import Weight
 from numerics.check import Failure, check, deciding_kind, restarts
 from numerics.instances import arbitrary_like
@@ -27,7 +27,10 @@ Instance: TypeAlias = tuple[Construction, Prompt]
 """A construction with its parameters drawn, and a prompt of the same kind of number."""
 
 CHANGES: dict[str, Scalar] = {"negated": -1, "doubled": 2, "deleted": 0}
-"""What a mutation does to a block: by which factor it is multiplied."""
+"""What a mutation does to a block or to a factor: by which number it is multiplied."""
+
+DROPPED = "dropped"
+"""What a mutation does to a mask: every token becomes a key for every token."""
 
 _WEIGHTS: dict[type[Any], tuple[str, ...]] = {
     Head: ("query", "key", "value", "projection"),
@@ -43,9 +46,9 @@ class Mutation:
     Args:
         stage: the number of the stage of the network, from 0; every layer of a loop is changed alike.
         sublayer, head: where in the layer, from 0; the head is None outside attention.
-        weight: the field that holds the weight, such as ``"value"``.
-        block: (slot out, slot in), or the slot of a bias.
-        change: ``"negated"``, ``"doubled"`` or ``"deleted"``.
+        weight: the field that is changed, such as ``"value"``, ``"factor"`` or ``"mask"``.
+        block: (slot out, slot in), or the slot of a bias; None for a factor and a mask.
+        change: ``"negated"``, ``"doubled"``, ``"deleted"`` or ``"dropped"``.
     """
 
     stage: int
@@ -72,7 +75,11 @@ class Mutation:
         return with_layer(layer, Layer(*parts))
 
     def _changed(self, owner: Any) -> Any:
+        if self.change == DROPPED:
+            return replace(owner, mask=EVERY_TOKEN)
         held, factor = getattr(owner, self.weight), CHANGES[self.change]
+        if self.block is None:
+            return replace(owner, **{self.weight: factor * held})
         if held is None or self.block not in held:
             return owner
         block = held[self.block]
@@ -84,27 +91,48 @@ class Mutation:
     def place(self) -> str:
         """Where the changed block is."""
         head = "" if self.head is None else f"head {self.head + 1}, "
-        block = f"block {self.block[0]} <- {self.block[1]}" if isinstance(self.block, tuple) else f"slot {self.block}"
-        return f"stage {self.stage + 1}, sublayer {self.sublayer + 1}, {head}{self.weight}, {block}"
+        block = (
+            f", block {self.block[0]} <- {self.block[1]}" if isinstance(self.block, tuple) else f", slot {self.block}"
+        )
+        where = f"stage {self.stage + 1}, sublayer {self.sublayer + 1}, {head}{self.weight}"
+        return where + (block if self.block is not None else "")
 
     def __str__(self) -> str:
         return f"{self.place} {self.change}"
 
 
 def mutations(construction: Construction, prompt: Prompt) -> Iterator[Mutation]:
-    """Every mutation of a construction, from a lifted construction and prompt (of any kind)."""
+    """Every mutation of a construction, from a lifted construction and prompt (of any kind).
+
+    Those of a loop are the ones of its layers 0 and 1: a block that is zero in one need not be so in the other.
+    """
     for number, stage in enumerate(construction.stages(prompt)):
-        first = _first_layer(stage)
-        layer = None if first is None else layer_in(first)
-        for position, part in enumerate(layer.sublayers if layer is not None else ()):
-            owners: Sequence[tuple[int | None, Head | Sublayer]] = (
-                list(enumerate(part.heads)) if isinstance(part, Attention) else [(None, part)]
-            )
-            for head, owner in owners:
-                for weight in _WEIGHTS[type(owner)]:
-                    for block in getattr(owner, weight) or ():
-                        for change in CHANGES:
-                            yield Mutation(number, position, head, weight, block, change)
+        yield from dict.fromkeys(mutation for layer in _layers(stage) for mutation in _mutations_of(layer, number))
+
+
+def _layers(stage: Stage) -> Iterator[Layer | None]:
+    """The layers of a stage whose weights are mutated: at most two of a loop."""
+    if isinstance(stage, Loop):
+        many = min(stage.times, 2) if isinstance(stage.times, int) else 2
+        yield from (layer_in(stage.layer(l)) for l in range(many))
+    else:
+        yield from map(layer_in, layers_of(stage))
+
+
+def _mutations_of(layer: Layer | None, number: int) -> Iterator[Mutation]:
+    for position, part in enumerate(layer.sublayers if layer is not None else ()):
+        owners: Sequence[tuple[int | None, Head | Sublayer]] = (
+            list(enumerate(part.heads)) if isinstance(part, Attention) else [(None, part)]
+        )
+        for head, owner in owners:
+            changed = [(weight, block) for weight in _WEIGHTS[type(owner)] for block in getattr(owner, weight) or ()]
+            if isinstance(owner, Head) and not is_unscaled(owner):
+                changed.append(("factor", None))
+            for weight, block in changed:
+                for change in CHANGES:
+                    yield Mutation(number, position, head, weight, block, change)
+            if isinstance(owner, Head) and owner.mask != EVERY_TOKEN:
+                yield Mutation(number, position, head, "mask", None, DROPPED)
 
 
 def weight_blocks(part_of_network: Callable[..., Any]) -> Iterator[tuple[str, Any]]:
@@ -116,12 +144,6 @@ def weight_blocks(part_of_network: Callable[..., Any]) -> Iterator[tuple[str, An
             for weight in _WEIGHTS.get(type(owner), ()):
                 for slots, block in (getattr(owner, weight) or {}).items():
                     yield f"sublayer {position}, {'' if head is None else f'head {head}, '}{weight} {slots}", block
-
-
-def _first_layer(stage: Stage) -> Callable[..., Any] | None:
-    if isinstance(stage, Handover):
-        return None
-    return stage.layer if isinstance(stage, Single) else stage.layer(0)
 
 
 def refutation_of(mutation: Mutation, instances: Sequence[Instance], seed: Randomness) -> Failure | None:

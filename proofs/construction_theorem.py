@@ -12,7 +12,7 @@ import numpy as np
 from constructions.block import Block, compare, materialised
 from constructions.comparison import Verdict
 from constructions.construction import Construction, forward, streams
-from constructions.parameters import lifted
+from constructions.parameters import generic, lifted
 from constructions.prompt import Prompt
 from numerics.check import CheckReport, check
 from numerics.instances import Sizes, exact_parameters, float_parameters, float_prompt, rational_prompt
@@ -34,6 +34,10 @@ _FIRST_SIZES = (Sizes(1, 1, 1), Sizes(1, 3, 2), Sizes(4, 2, 1), Sizes(3, 3, 2))
 """The sizes of the first instances: the smallest, fewer tokens than features, more, as many."""
 
 _LARGEST = Sizes(5, 4, 3)
+"""The largest sizes of the others."""
+
+_LARGE, _DEEPEST = Sizes(9, 6, 2), 5
+"""The sizes and the number of layers of one more exact instance."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,7 @@ class MutationOutcome:
     is_equivalent: bool
     """Whether its layer is proved equal to the original, on the state of an arbitrary iterate."""
     survivor: str | None = None
-    """``"idle"`` if the block may be deleted, ``"gauge"`` if it may only be changed in this way; None if refuted."""
+    """``"idle"`` if it may be deleted (dropped), ``"gauge"`` if it may only be changed in this way; None if refuted."""
 
 
 @final
@@ -103,6 +107,14 @@ class ConstructionTheorem(Theorem):
             depth = self.layers[number % len(self.layers)]
             yield (self.draw or generic_instance(self.prototype))(rng, sizes, depth, dtype)
 
+    def large_instance(self, settings: Settings) -> Instance:
+        """One rational instance that is larger and deeper than the others."""
+        depth = _DEEPEST if len(self.layers) > 1 else self.layers[0]
+        targets = self.prototype.targets
+        sizes = _LARGE._replace(m=targets) if isinstance(targets, int) else _LARGE
+        draw = self.draw or generic_instance(self.prototype)
+        return draw(np.random.default_rng((settings.seed, 2)), sizes, depth, None)
+
     def mutation_outcomes(self, settings: Settings) -> list[MutationOutcome]:
         """Every mutation, judged twice: on exact instances, and by the normal form of its layer."""
         return _survivors_named(
@@ -115,7 +127,7 @@ class ConstructionTheorem(Theorem):
 
     @cached_property
     def mutations(self) -> tuple[Mutation, ...]:
-        """Every single-block mutation of the weights."""
+        """Every mutation of a single block, factor or mask."""
         run = SymbolicRun(self.prototype)
         return tuple(mutations(run.construction, run.prompt))
 
@@ -127,11 +139,9 @@ class ConstructionTheorem(Theorem):
 
     def _proof(self) -> Evidence:
         proof = self.proof
-        over = (
-            "all n, d, m and every number of layers"
-            if len(self.layers) > 1
-            else f"all n, d, m; layers: {self.layers[0]}"
-        )
+        m = self.prototype.targets
+        sizes = "all n, d, m" if m == "m" else f"all n, d; m = {m}"
+        over = f"{sizes} and every number of layers" if len(self.layers) > 1 else f"{sizes}; layers: {self.layers[0]}"
         if proof.holds:
             return Evidence("proof", HOLDS, over=f"{over}; {len(proof.identities)} identities")
         where = "; ".join(identity.claim.text for identity in proof.undecided)
@@ -139,7 +149,7 @@ class ConstructionTheorem(Theorem):
 
     def _exact(self, settings: Settings) -> Evidence:
         instances = list(self.instances(settings))
-        evidence = self._checked("exact", instances)
+        evidence = self._checked("exact", [*instances, self.large_instance(settings)])
         if self.rival is None or evidence.outcome != HOLDS:
             return evidence
         rivals = [self.rival(*instance) for instance in instances]
@@ -209,7 +219,8 @@ class ConstructionTheorem(Theorem):
         outcomes = self.mutation_outcomes(settings)
         odd = [o for o in outcomes if (o.refuted_at is None) != o.is_equivalent]
         survivors = [f"{o.mutation.place} ({o.survivor})" for o in outcomes if o.refuted_at is None]
-        over = f"{len(outcomes)} mutations of single blocks, {len(outcomes) - len(survivors)} refuted and located"
+        refuted = len(outcomes) - len(survivors)
+        over = f"{len(outcomes)} mutations of single blocks, factors and masks, {refuted} refuted and located"
         over += "; survivors, proved equivalent: " + ", ".join(dict.fromkeys(survivors)) if survivors else ""
         if odd:
             reason = f"{odd[0].mutation} " + (
@@ -225,7 +236,7 @@ class ConstructionTheorem(Theorem):
     def shown(self) -> str:
         from constructions.display import described
 
-        return f"{described(self.prototype)}\n\nProof\n\n{self.proof}"
+        return f"{described(generic(self.prototype))}\n\nProof\n\n{self.proof}"
 
 
 def _prediction(construction: Construction, prompt: Prompt) -> Block:
@@ -292,7 +303,8 @@ def held_against_exact(exact: Instance, moved: Instance) -> str | None:
 
 
 def _survivors_named(outcomes: Sequence[MutationOutcome]) -> list[MutationOutcome]:
-    deletable = {o.mutation.place for o in outcomes if o.mutation.change == "deleted" and o.refuted_at is None}
+    without = ("deleted", "dropped")
+    deletable = {o.mutation.place for o in outcomes if o.mutation.change in without and o.refuted_at is None}
     return [
         o if o.refuted_at is not None else replace(o, survivor="idle" if o.mutation.place in deletable else "gauge")
         for o in outcomes

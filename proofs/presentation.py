@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from constructions.construction import Construction
+from constructions.parameters import generic
 from proofs.construction_theorem import ConstructionTheorem
 from proofs.reports import folded
 from proofs.theorem import Theorem
@@ -62,11 +63,11 @@ def construction_lines(construction: Construction, theorems: Iterable[Theorem]) 
     yield ""
     yield from (f"theorem: {theorem.name}" for theorem in theorems if type(theorem.construction) is cls)
     yield ""
-    yield described(construction)
+    yield described(generic(construction))
 
 
 def construction_in_latex(construction: Construction) -> str:
     """The weights and the invariant of a construction, as LaTeX."""
     from constructions.display import described_in_latex
 
-    return described_in_latex(construction)
+    return described_in_latex(generic(construction))

@@ -2,9 +2,13 @@
 
 import pytest
 
+from constructions.attention import EVERY_TOKEN
 from constructions.gdpp import GDPlusPlus
 from constructions.gradient_descent import GradientDescent
 from constructions.layer import MLP, Layer, TokenMap
+from constructions.newton import NewtonFromIdentity
+from constructions.newton_paper import PaperNewton
+from constructions.prompt import Prompt
 from constructions.weights import Weight
 from numerics.mutations import Mutation, mutations
 from proofs.catalogue import catalogue
@@ -54,8 +58,57 @@ def test_every_block_of_every_weight_is_changed_in_three_ways():
         ("value", ("y", "y")),
         ("projection", ("x", "x")),
         ("projection", ("y", "y")),
+        ("mask", None),
     }
-    assert len(found) == 3 * len(places)
+    assert len(found) == 3 * (len(places) - 1) + 1
+
+
+def test_factor_is_changed_in_three_ways_where_there_is_one():
+    run = SymbolicRun(PaperNewton(alpha=1, steps=1))
+    (head, *_) = run.construction.layer(0, run.prompt).sublayers[0].heads
+    factors = [m for m in mutations(run.construction, run.prompt) if m.weight == "factor" and m.stage == 3]
+    assert [(m.head, m.change) for m in factors] == [(h, c) for h in (0, 1) for c in ("negated", "doubled", "deleted")]
+    layer = run.construction.layer(0, run.prompt)
+    changed = [m(3, layer).sublayers[0].heads[0].factor for m in factors[:3]]
+    assert changed == [-head.factor, 2 * head.factor, 0]
+
+
+def test_unit_factor_and_absent_mask_are_left_alone():
+    run = SymbolicRun(NewtonFromIdentity(alpha=1, steps=1))
+    assert {m.weight for m in mutations(run.construction, run.prompt)} == {"query", "key", "value"}
+
+
+def test_dropped_mask_makes_every_token_a_key():
+    run = SymbolicRun(GradientDescent(step_sizes=[1]))
+    layer = run.construction.layer(0, run.prompt)
+    mutant = Mutation(0, 0, 0, "mask", None, "dropped")
+    assert layer.sublayers[0].heads[0].mask != EVERY_TOKEN
+    assert mutant(0, layer).sublayers[0].heads[0].mask == EVERY_TOKEN
+    assert str(mutant) == "stage 1, sublayer 1, head 1, mask dropped"
+
+
+def test_mask_that_the_read_out_does_not_need_is_named():
+    """The masked network reads <u_i, x> out of the query's column last, where its own y is still empty."""
+    theorem = catalogue()["newton_from_gram_runs_in_k_plus_2_masked_layers"]
+    survivors = {(str(o.mutation), o.survivor) for o in theorem.mutation_outcomes(Settings()) if o.survivor}
+    assert survivors == {("stage 3, sublayer 1, head 1, mask dropped", "idle")}
+
+
+def test_block_that_is_zero_in_the_first_layer_of_a_loop_is_changed_as_well():
+    class Growing(NewtonFromIdentity):
+        def layer(self, l, prompt):
+            return Layer(*super().layer(l, prompt).sublayers, TokenMap(Weight({("y", "x"): l})))
+
+    run = SymbolicRun(Growing(alpha=1, steps=1))
+    assert not run.construction.layer(0, run.prompt).sublayers[1].weight
+    changes = [m.change for m in mutations(run.construction, run.prompt) if m.block == ("y", "x")]
+    assert changes == ["negated", "doubled", "deleted"]
+
+
+def test_loop_without_layers_has_no_mutations():
+    prompt = Prompt([[1]], [[1]], [[1]]).lifted()
+    found = list(mutations(NewtonFromIdentity(alpha=1, steps=0), prompt))
+    assert {m.stage for m in found} == {1}
 
 
 def test_mutation_changes_one_block_and_nothing_else():

@@ -98,6 +98,27 @@ def test_same_seed_gives_the_same_evidence():
     assert (first.worst, first.bound, first.over) == (second.worst, second.bound, second.over)
 
 
+def test_evidence_says_for_which_numbers_of_targets_it_is():
+    over = {name: CATALOGUE[name].evidence("proof", Settings()).over for name in CATALOGUE if "newton" in name}
+    assert over["interleaved_relu_network_runs_newton_in_k_plus_8_layers"].startswith(
+        "all n, d; m = 1 and every number"
+    )
+    assert over["newton_from_identity_runs_in_k_plus_2_interleaved_layers"].startswith("all n, d, m and every number")
+
+
+def test_one_exact_instance_is_larger_than_the_others():
+    theorem = CATALOGUE["newton_from_gram_runs_in_k_plus_2_masked_layers"]
+    evidence = theorem.evidence("exact", Settings(instances=4))
+    assert evidence.over == "n 1..9, d 1..6, m 1..2, layers 0..5"
+    assert evidence.instances == 5
+
+
+def test_shown_theorem_has_symbols_for_its_parameters():
+    shown = CATALOGUE["recurrent_gdpp_is_one_looped_layer"].shown()
+    assert "step_sizes:  eta, any, the same in every layer" in shown
+    assert "W_0 (m x d):  W_0 = 0" in shown
+
+
 def test_verification_as_json_has_the_documented_fields():
     record = verify(CATALOGUE["unmasked_query_is_harmless_for_one_layer_from_zero"], Settings(instances=4)).as_json()
     assert set(record) == {"name", "system", "reference", "statement", "verified", "evidence"}
