@@ -38,6 +38,9 @@ class Construction(ABC):
     targets: ClassVar[int | str] = "m"
     """The number of targets m: its name, or the int for which alone the construction is meant."""
 
+    family: ClassVar[str | None] = None
+    """The algorithm, where several constructions run it; ``icl show newton`` compares those of the family newton."""
+
     extras: ClassVar[Mapping[str, tuple[str | int, str | int]]] = {}
     """Further data that the theorem speaks of, by name, with their rows and columns as names of the prompt's sizes."""
 
@@ -100,6 +103,14 @@ class Construction(ABC):
     def lemmas(self, prompt: Prompt) -> tuple[Relation, ...]:
         """Facts about matrices given entry by entry: proved entry by entry, then used; every instance checks them."""
         return ()
+
+    def converges_within_two(self, prompt: Prompt) -> Block | None:
+        """The matrix whose eigenvalues that are not 0 lie between 0 and 2 exactly if the algorithm converges.
+
+        To least squares, of minimum norm, for all targets. None where no such criterion is known; the claim that the
+        network runs the algorithm needs none.
+        """
+        return None
 
     # Running it.
 

@@ -40,6 +40,7 @@ class NewtonIteration(Construction):
     """
 
     iterate_symbol = "M"
+    family = "newton"
 
     alpha: Scalar = scalar("alpha", positive=True)
     steps: int = layer_count()
@@ -59,6 +60,10 @@ class NewtonIteration(Construction):
     def matrix(self, iterate: Iterate) -> Block:
         """M, (d, d): the iterate itself, unless it carries more."""
         return iterate
+
+    def converges_within_two(self, prompt: Prompt) -> Block:
+        """M_0 S: the residual I - M S of the span of the context is squared by every step."""
+        return self.initial(prompt) @ prompt.X @ prompt.X.T
 
     @property
     def mask(self) -> Mask:

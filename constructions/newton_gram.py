@@ -172,6 +172,9 @@ class NewtonFromGramUnmasked(NewtonIteration):
     def predict(self, iterate: ProductIterate, prompt: Prompt) -> Block:  # type: ignore[override]
         return super().predict(iterate.M, prompt)
 
+    def converges_within_two(self, prompt: Prompt) -> Block:
+        return self.initial(prompt).M @ prompt.X @ prompt.X.T
+
     def embed(self, prompt: Prompt) -> Stream:
         """Tokens (x_i, 0, y_i, 0), and the query (0, x_query, 0, 0)."""
         return Stream(

@@ -54,6 +54,7 @@ class PaperNewton(Construction):
     """
 
     iterate_symbol = "M"
+    family = "newton"
     targets: ClassVar[int | str] = 1
 
     alpha: Scalar = scalar("alpha", positive=True)
@@ -74,6 +75,10 @@ class PaperNewton(Construction):
 
     def predict(self, M: Block, prompt: Prompt) -> Block:
         return prompt.Y @ (prompt.X.T @ (M @ prompt.x_query))
+
+    def converges_within_two(self, prompt: Prompt) -> Block:
+        """M_0 S, as for ``NewtonIteration``."""
+        return self.initial(prompt) @ prompt.X @ prompt.X.T
 
     def relations(self, iterate: Block, prompt: Prompt) -> tuple[Relation, ...]:
         return symmetric_and_commuting(iterate, prompt)

@@ -131,7 +131,7 @@ class Notation:
         if isinstance(part, Attention):
             for number, head in enumerate(part.heads, start=1):
                 name = f"attention head {number}" if len(part.heads) > 1 else "attention head"
-                yield Heading(f"{name}, {skip}; {_keys(head.mask)}; {_score(head)}", 1)
+                yield Heading(f"{name}, {skip}; {keys_written(head.mask)}; {_score(head)}", 1)
                 yield from self.head(head)
         elif isinstance(part, TokenMap):
             yield Heading(f"linear map of every token, {skip}", 1)
@@ -177,7 +177,8 @@ def _transposed(weight: Weight) -> Weight:
     return Weight({(b, a): block.T if isinstance(block, Block) else block for (a, b), block in weight.items()})
 
 
-def _keys(mask: Mask) -> str:
+def keys_written(mask: Mask) -> str:
+    """Which tokens a mask leaves as keys, in words."""
     if mask.keys is None:
         keys = "every token"
     elif isinstance(mask.keys, Mapping):

@@ -25,7 +25,7 @@ class Parameter:
         symbol: its name in formulas.
         rows, columns: for a matrix, its sizes: ints, or names of the prompt's sizes ("n", "d", "m"); None for a scalar.
         per_layer: whether every layer has its own.
-        invertible: whether the theorem assumes an invertible matrix, or a scalar other than zero.
+        has_inverse: whether the theorem assumes so: of a matrix that it is invertible, of a scalar that it is not zero.
         depth_symbol: the number of layers of a per-layer parameter; all parameters that share it are equally long.
         counts_layers: whether it is the number of layers itself, for a network whose weights do not fix it.
         positive: whether it is a positive number where it is used (a step size); an identity holds without that, but a
@@ -36,7 +36,7 @@ class Parameter:
     rows: str | int | None = None
     columns: str | int | None = None
     per_layer: bool = False
-    invertible: bool = False
+    has_inverse: bool = False
     positive: bool = False
     counts_layers: bool = False
     depth_symbol: str = "k"
@@ -57,7 +57,7 @@ def scalar(
     symbol: str, *, per_layer: bool = False, nonzero: bool = False, positive: bool = False, **options: Any
 ) -> Any:
     """A dataclass field for an exact scalar, or (``per_layer``) for a sequence of them, one per layer."""
-    declared = Parameter(symbol, per_layer=per_layer, invertible=nonzero, positive=positive)
+    declared = Parameter(symbol, per_layer=per_layer, has_inverse=nonzero, positive=positive)
     return field(metadata={"parameter": declared}, **options)
 
 
@@ -88,7 +88,7 @@ class Unspecified:
     rows: str | int | None = None
     columns: str | int | None = None
     index: Any = None
-    invertible: bool = False
+    has_inverse: bool = False
     counts_layers: bool = False
 
 
@@ -145,7 +145,7 @@ class Family(PerLayer):
 
     def __getitem__(self, index: Any) -> Any:
         p = self._declared
-        letter = Unspecified(p.symbol, p.rows, p.columns, index, p.invertible)
+        letter = Unspecified(p.symbol, p.rows, p.columns, index, p.has_inverse)
         return self._kind.lift(letter) if p.is_matrix else self._kind.lift_scalar(letter)
 
 
@@ -187,7 +187,7 @@ def generic(construction: Instance) -> Instance:
     values: dict[str, Any] = {}
     for name, p in parameters(construction).items():
         held = getattr(construction, name)
-        free = Unspecified(p.symbol, p.rows, p.columns, invertible=p.invertible, counts_layers=p.counts_layers)
+        free = Unspecified(p.symbol, p.rows, p.columns, has_inverse=p.has_inverse, counts_layers=p.counts_layers)
         if held is None:
             continue
         values[name] = (

@@ -102,7 +102,7 @@ def exact_parameters(construction: Construction, sizes: Sizes, rng: Randomness, 
         return _over(int(rng.integers(1, 4)), rng)
 
     def value(declared: Parameter) -> Any:
-        accepted = is_invertible if declared.invertible else _is_anything
+        accepted = is_invertible if declared.has_inverse else _is_anything
         if not declared.is_matrix:
             return until(entry, accepted)
         rows, columns = shape(declared, sizes)
@@ -122,7 +122,7 @@ def float_parameters(
     rng = generator(rng)
 
     def value(declared: Parameter) -> Any:
-        accepted = is_invertible if declared.invertible else _is_anything
+        accepted = is_invertible if declared.has_inverse else _is_anything
         if not declared.is_matrix:
             return until(lambda: float(_over(DYADIC, rng)), accepted)
         held = shape(declared, sizes)
@@ -165,7 +165,7 @@ def with_parameters(construction: Construction, depth: int, value: Callable[[Par
 def shape(declared: Parameter, sizes: Sizes) -> tuple[int, int]:
     """The shape of a matrix parameter; ValueError if it is declared invertible but not square."""
     rows, columns = declared.shape(sizes)  # type: ignore[arg-type]  # it reads nothing else of a prompt
-    if declared.invertible and rows != columns:
+    if declared.has_inverse and rows != columns:
         raise ValueError(
             f"{declared.symbol} is declared invertible, but {sizes} give it the shape ({rows}, {columns}): "
             f"pass equal {declared.rows} and {declared.columns}"

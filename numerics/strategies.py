@@ -96,7 +96,7 @@ def constructions(
         drawn: SearchStrategy[Any] = PARAMETERS
         if declared.is_matrix:
             drawn = rational_matrices(*shape(declared, sizes), PARAMETERS)
-        return draw(drawn.filter(is_invertible) if declared.invertible else drawn)
+        return draw(drawn.filter(is_invertible) if declared.has_inverse else drawn)
 
     return with_parameters(prototype, _drawn(draw, depth), value)
 

@@ -33,9 +33,14 @@ def parser(version: str) -> Parser:
 
     commands.add_parser("list", help="list every theorem", description="List every theorem.")
 
-    about = "Print a theorem with its weights, its invariant and its proof, or a construction."
+    about = (
+        "Print a theorem with its weights, its invariant and its proof, or a construction; or compare the networks "
+        "that run one algorithm."
+    )
     show = commands.add_parser("show", help="print a theorem or a construction", description=about)
-    show.add_argument("name", metavar="NAME", help="a theorem, or a construction such as gradient_descent")
+    show.add_argument(
+        "name", metavar="NAME", help="a theorem, a construction such as gradient_descent, or a family: newton"
+    )
     show.add_argument("--latex", action="store_true", help="as LaTeX")
 
     about = "Verify theorems. Exit code 0: all are verified; 1: some are not; 2: bad usage or input."

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from numerics.device import NoDevice, device_name
-from proofs import data_run, presentation, reports
+from proofs import data_run, families, presentation, reports
 from proofs.arguments import NEWTON_OPTIONS, BadInput, parser
 from proofs.catalogue import catalogue
 from proofs.evidence import Settings
@@ -61,6 +61,7 @@ def _list(_: argparse.Namespace) -> int:
 def _show(arguments: argparse.Namespace) -> int:
     theorems = catalogue()
     constructions = presentation.constructions_by_name(theorems.values())
+    compared = families.families(theorems.values())
     name = arguments.name if arguments.name in theorems else arguments.name.replace("-", "_")
     if name in theorems and arguments.latex:
         try:
@@ -69,12 +70,16 @@ def _show(arguments: argparse.Namespace) -> int:
             raise BadInput(str(error)) from error
     elif name in theorems:
         print("\n".join(presentation.theorem_lines(theorems[name])))
+    elif name in compared and arguments.latex:
+        raise BadInput(f"the comparison of the family {name} has no LaTeX form; leave --latex out")
+    elif name in compared:
+        print("\n".join(families.family_lines(name, compared[name])))
     elif name in constructions and arguments.latex:
         print(presentation.construction_in_latex(constructions[name]))
     elif name in constructions:
         print("\n".join(presentation.construction_lines(constructions[name], theorems.values())))
     else:
-        raise BadInput(_unknown("theorem or construction", arguments.name, [*theorems, *constructions]))
+        raise BadInput(_unknown("theorem or construction", arguments.name, [*theorems, *compared, *constructions]))
     return 0
 
 

@@ -133,7 +133,9 @@ class ConstructionTheorem(Theorem):
 
     @cached_property
     def equivalent(self) -> frozenset[Mutation]:
-        """The mutations that are proved to change nothing."""
+        """The mutations that are proved to change nothing; none if the construction itself is not proved."""
+        if not self.proof.holds:
+            return frozenset()
         run = SymbolicRun(self.prototype)
         return frozenset(mutation for mutation in self.mutations if is_equivalent(run, mutation))
 
@@ -264,7 +266,7 @@ def with_drawn_parameters(
 
 
 def is_equivalent(run: SymbolicRun, mutation: Mutation) -> bool:
-    """Whether the mutant is proved to do what the original does, at an arbitrary iterate."""
+    """Whether the changed layers are proved to do what the original's do, at an arbitrary iterate."""
     run.restart()
     running = -1
 

@@ -236,9 +236,9 @@ def _left_free(construction: Construction) -> Iterator[str]:
             else p.symbol
         )
         if p.is_matrix:
-            what = f"{'an invertible' if p.invertible else 'a'} matrix ({p.rows}, {p.columns})"
+            what = f"{'an invertible' if p.has_inverse else 'a'} matrix ({p.rows}, {p.columns})"
         else:
-            what = "a number other than 0" if p.invertible else "a number"
+            what = "a number other than 0" if p.has_inverse else "a number"
         yield f"{symbol}: {what}"
     declared = parameters(construction)
     free = [p for name, p in declared.items() if p.per_layer and getattr(construction, name) is not None]

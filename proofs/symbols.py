@@ -109,7 +109,7 @@ class SymbolBlock(Block):
             return exact(value)
         if value.counts_layers:
             return layer_index(value.symbol)
-        known = {"real": True, "nonzero": True} if value.invertible else {"real": True}
+        known = {"real": True, "nonzero": True} if value.has_inverse else {"real": True}
         if value.index is not None:
             return Unknown(sympy.IndexedBase(value.symbol, **known)[sympy.sympify(value.index)])
         return Unknown(sympy.Symbol(value.symbol, **known))
