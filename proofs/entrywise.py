@@ -125,10 +125,9 @@ def one_if_zero(z: Any, ranges: Ranges) -> Any:
     if z.is_Number:
         return sympy.Integer(z.is_zero)
     variables = sorted(z.free_symbols, key=lambda symbol: (symbol.name, symbol.is_Dummy, symbol.sort_key()))
-    if not all(symbol.is_integer for symbol in variables):
-        _give_up(f"the condition {z} = 0 on numbers that need not be integers")
-    polynomial = sympy.Poly(z, *variables, domain="QQ")
-    _, whole = polynomial.clear_denoms(convert=True)
+    if not _is_rational_polynomial(z):
+        _give_up(f"the condition {z} = 0, which is none of a rational polynomial in integers,")
+    _, whole = sympy.Poly(z, *variables, domain="QQ").clear_denoms(convert=True)
     constant = whole.coeff_monomial(1)
     content = sympy.gcd_list([c for c in (whole - constant).coeffs() if c])
     if constant % content:
@@ -137,6 +136,14 @@ def one_if_zero(z: Any, ranges: Ranges) -> Any:
     if _is_above(primitive - 1, ranges) or _is_above(-primitive - 1, ranges):
         return sympy.Integer(0)
     return ONE_IF_ZERO(primitive)
+
+
+def _is_rational_polynomial(z: Any) -> bool:
+    """Whether it is a polynomial with rational coefficients, all of whose variables are integers."""
+    variables = z.free_symbols
+    if not (z.is_polynomial(*variables) and all(symbol.is_integer for symbol in variables)):
+        return False
+    return z.is_Rational or all(c.is_Rational for c in sympy.Poly(z, *variables).coeffs())
 
 
 def _is_above(z: Any, ranges: Ranges) -> bool:
@@ -157,7 +164,7 @@ def _relu(q: Any, ranges: Ranges) -> Any:
     """relu of an entry: of a number, or of a multiple of 1 - z^2 for an integer z, where it is that of [z = 0]."""
     if q.is_Number:
         return sympy.Max(0, q)
-    if q.has(ONE_IF_ZERO) or not all(symbol.is_integer for symbol in q.free_symbols):
+    if not _is_rational_polynomial(q):
         _give_up(f"relu({q})")
     for scale, z in _as_one_minus_a_square(q):
         indicator = one_if_zero(z, ranges)
@@ -190,6 +197,8 @@ def _summed(total: Any, k: Any, size: Size, ranges: Ranges) -> Any:
         condition = next((factor for factor in sympy.Mul.make_args(term) if _is_condition_on(factor, k)), None)
         if condition is None:
             if term.has(ONE_IF_ZERO) and any(part.has(k) for part in term.atoms(ONE_IF_ZERO)):
+                _give_up(f"the sum of {term}")
+            if not term.is_polynomial(k):
                 _give_up(f"the sum of {term}")
             result += sympy.summation(term, (k, 0, size - 1))
             continue

@@ -161,6 +161,11 @@ def test_entries_without_one_form_are_refused(function):
         LIKE.given("A", N, N, lambda i, j: 1 - i * j).relu(),
         LIKE.given("A", N, N, lambda i, j: i - j).exp(),
         LIKE.ones(1, N) @ LIKE.given("A", N, N, lambda i, j: one_if_equal(i + 1, j)),
+        LIKE.given("A", N, N, lambda i, j: 1 - 4**i).relu(),
+        LIKE.given("A", N, N, lambda i, j: one_if_equal(2**i, 2**j)).relu(),
+        LIKE.given("A", N, N, lambda i, j: 1 - 2 * (i - j) ** 2).relu(),
+        LIKE.given("A", N, N, lambda i, j: one_if_equal(i, 2**j)) @ LIKE.ones(N, 1),
+        LIKE.ones(1, N) @ LIKE.given("A", N, N, lambda i, j: 2**i),
         LIKE.given("A", N, N, lambda i, j: 1 - (i - j) ** 2 / 4).relu(),
     ],
 )
