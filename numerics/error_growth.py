@@ -14,7 +14,7 @@ from constructions.block import Block, Entry
 from constructions.construction import Construction
 from constructions.parameters import lifted
 from constructions.prompt import Prompt
-from constructions.stages import Single
+from constructions.stages import Loop, layers_of
 from numerics.balls import BallBlock, as_arb, precision
 from numerics.check import restarted
 from numerics.rounding import RoundedBlock
@@ -63,8 +63,9 @@ def rounded_states(
         iterate = model.initial(exact)
         stream = run.embed(rounded)
         for stage, claimed in zip(run.stages(rounded), model.stages(exact), strict=True):
-            if isinstance(stage, Single) or isinstance(claimed, Single):
-                stream = _restarted(stage.layer(stream))
+            if not (isinstance(stage, Loop) and isinstance(claimed, Loop)):
+                for layer in layers_of(stage):
+                    stream = _restarted(layer(stream))
                 continue
             for l in range(stage.times + 1):
                 held: Any = stream[slot, group]

@@ -14,6 +14,7 @@ from constructions.comparison import Verdict
 from constructions.construction import Construction, forward, streams
 from constructions.parameters import generic, lifted
 from constructions.prompt import Prompt
+from constructions.stream import Stream
 from numerics.check import CheckReport, check
 from numerics.instances import Sizes, exact_parameters, float_parameters, float_prompt, rational_prompt
 from numerics.mutations import Instance, Mutation, mutations, refutation_of
@@ -136,8 +137,7 @@ class ConstructionTheorem(Theorem):
         """The mutations that are proved to change nothing; none if the construction itself is not proved."""
         if not self.proof.holds:
             return frozenset()
-        run = SymbolicRun(self.prototype)
-        return frozenset(mutation for mutation in self.mutations if is_equivalent(run, mutation))
+        return equivalent_among(SymbolicRun(self.prototype), self.mutations)
 
     def _proof(self) -> Evidence:
         proof = self.proof
@@ -267,20 +267,33 @@ def with_drawn_parameters(
 
 def is_equivalent(run: SymbolicRun, mutation: Mutation) -> bool:
     """Whether the changed layers are proved to do what the original's do, at an arbitrary iterate."""
+    return mutation in equivalent_among(run, [mutation])
+
+
+def equivalent_among(run: SymbolicRun, candidates: Sequence[Mutation]) -> frozenset[Mutation]:
+    """Those of the mutations that are proved to change nothing, from one run of a construction that is proved."""
     run.restart()
-    running = -1
+    left, made, running = set(candidates), dict[Mutation, Stream](), -1
 
-    def changed(stage: int, layer: Any) -> Any:
-        nonlocal running
-        running = stage
-        return mutation(stage, layer)
+    def watched(stage: int, layer: Any) -> Any:
+        def original(stream: Stream) -> Stream:
+            nonlocal running
+            running, result = stage, layer(stream)
+            for mutation in [each for each in left if each.stage == stage]:
+                made[mutation] = mutation(stage, layer)(stream)
+                added = [block for place, block in made[mutation].blocks.items() if place not in result.blocks]
+                if not all(run.reduced(block).is_zero for block in added):
+                    left.discard(mutation)
+            return result
 
-    for claim in run.claims(change=changed, lemmas=False):
-        if running > mutation.stage:
-            break  # the other stages are the original's
-        if running == mutation.stage and run.reduced(claim.left) != run.reduced(claim.right):
-            return False
-    return True
+        return original
+
+    for claim in run.claims(change=watched, lemmas=False):
+        if claim.kind == "step" and claim.slot is not None and claim.group is not None:
+            for mutation in [each for each in left if each.stage == running]:
+                if run.reduced(made[mutation][claim.slot, claim.group]) != run.reduced(claim.right):
+                    left.discard(mutation)
+    return frozenset(left)
 
 
 def held_against_exact(exact: Instance, moved: Instance) -> str | None:
