@@ -13,14 +13,15 @@ Reference: von Oswald et al. (2023), Proposition 3 and appendix A.5. The print c
 the wrong side, and passes over the last token, which keeps its position code.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import product
 
 from constructions.attention import Head
 from constructions.block import Block, Size, Zero
 from constructions.construction import Construction
 from constructions.layer import Attention, Layer
 from constructions.prompt import Prompt
+from constructions.scalars import one_if_equal
 from constructions.stages import Index, Relation, Single, Stage, State
 from constructions.stream import Stream
 from constructions.weights import Weight
@@ -31,7 +32,7 @@ CODE = ("p", "p")
 
 def shift(like: Block, tokens: Size) -> Block:
     """U (T, T), with ones above the diagonal."""
-    return like.given("U", tokens, tokens, lambda i, j: int(j == i + 1))
+    return like.given("U", tokens, tokens, lambda i, j: one_if_equal(j, i + 1))
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -77,18 +78,18 @@ class NextTokenCopy(Construction):
 
     def lemmas(self, prompt: Prompt) -> tuple[Relation, ...]:
         """Only the last position code is left over."""
-        U, n = shift(prompt.X, prompt.n), prompt.n
-        last = prompt.X.given("last", n, n, lambda i, j: int(i == j == n - 1))
-        return (Relation("U U^T + last = I", U @ U.T, prompt.X.identity(n) - last),)
+        U = shift(prompt.X, prompt.n)
+        left = prompt.X.identity(prompt.n) - self.last(prompt)
+        return (Relation("U U^T = I, but for the last token", U @ U.T, left),)
+
+    def last(self, prompt: Prompt) -> Block:
+        """The position code of the last token in its column, (n, n)."""
+        n = prompt.n
+        return prompt.X.given("last", n, n, lambda i, j: one_if_equal(i, j) * one_if_equal(i, n - 1))
 
     def state(self, l: Index, C: Block, prompt: Prompt) -> State:
         """After the layer the second halves hold the next token's content; the last one keeps its position code."""
-        n = prompt.n
-        return {
-            ("x", "tokens"): prompt.X,
-            ("x2", "tokens"): C,
-            ("p", "tokens"): prompt.X.given("last", n, n, lambda i, j: int(i == j == n - 1)),
-        }
+        return {("x", "tokens"): prompt.X, ("x2", "tokens"): C, ("p", "tokens"): self.last(prompt)}
 
     def stages(self, prompt: Prompt) -> tuple[Stage, ...]:
         return (
@@ -134,9 +135,9 @@ class TokenMerging(Construction):
         """The position codes by group: x_i stands at 2 i, y_i at 2 i + 1 (i from 0), the query at 2 n."""
         n, T, given = prompt.n, self.tokens(prompt), prompt.X.given
         return {
-            "inputs": given("p_inputs", T, n, lambda t, i: int(t == 2 * i)),
-            "targets": given("p_targets", T, n, lambda t, i: int(t == 2 * i + 1)),
-            "query": given("p_query", T, 1, lambda t, _: int(t == T - 1)),
+            "inputs": given("p_inputs", T, n, lambda t, i: one_if_equal(t, 2 * i)),
+            "targets": given("p_targets", T, n, lambda t, i: one_if_equal(t, 2 * i + 1)),
+            "query": given("p_query", T, 1, lambda t, _: one_if_equal(t, T - 1)),
         }
 
     def tokens(self, prompt: Prompt) -> Size:
@@ -160,10 +161,8 @@ class TokenMerging(Construction):
 
     def queries(self, prompt: Prompt) -> tuple[Block, Block]:
         """(U^T on the inputs, the identity on the targets), both zero on every other position code."""
-        T, given = self.tokens(prompt), prompt.X.given
-        next_of_inputs = given("next_of_inputs", T, T, lambda s, t: int(s == t + 1 and t % 2 == 0))
-        on_targets = given("on_targets", T, T, lambda s, t: int(s == t and t % 2 == 1))
-        return next_of_inputs, on_targets
+        codes = self.codes(prompt)
+        return codes["targets"] @ codes["inputs"].T, codes["targets"] @ codes["targets"].T
 
     def layer(self, l: Index, prompt: Prompt) -> Layer:
         next_of_inputs, on_targets = self.queries(prompt)
@@ -179,21 +178,19 @@ class TokenMerging(Construction):
         )
 
     def lemmas(self, prompt: Prompt) -> tuple[Relation, ...]:
-        """Whom each query finds, and that U takes a target's position code to its input's."""
+        """Position codes are orthonormal, and U takes a target's to its input's."""
         codes, U = self.codes(prompt), shift(prompt.X, self.tokens(prompt))
-        scores = [
-            Relation(f"{who}, keys {key}, queries {query}", score, found.get((key, query), Zero(*score.shape)))
-            for who, matrix, found in zip(("next", "itself"), self.queries(prompt), self.found(prompt), strict=True)
-            for key in codes
-            for query in codes
-            for score in [codes[key].T @ matrix @ codes[query]]
-        ]
-        return (*scores, Relation("U p_targets = p_inputs", U @ codes["targets"], codes["inputs"]))
-
-    def found(self, prompt: Prompt) -> tuple[Mapping[tuple[str, str], Block], ...]:
-        """For each head the scores that are not zero, by (key group, query group)."""
-        each = prompt.X.identity(prompt.n)
-        return {("targets", "inputs"): each}, {("targets", "targets"): each}
+        products = tuple(
+            Relation(
+                f"position codes of {one} and {other}",
+                codes[one].T @ codes[other],
+                prompt.X.identity(codes[one].columns)
+                if one == other
+                else Zero(codes[one].columns, codes[other].columns),
+            )
+            for one, other in product(codes, repeat=2)
+        )
+        return (*products, Relation("U p_targets = p_inputs", U @ codes["targets"], codes["inputs"]))
 
     def state(self, l: Index, held: Block, prompt: Prompt) -> State:
         """After the layer the inputs hold (x_i, 0 | 0, y_i), the targets nothing; the query keeps its position code."""

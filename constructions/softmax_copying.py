@@ -12,7 +12,6 @@ Reference: von Oswald et al. (2023), appendix A.5, where softmax is used as if i
 this project's.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from constructions.attention import Head
@@ -21,7 +20,7 @@ from constructions.copying import CODE, TokenMerging, shift
 from constructions.layer import Attention, Layer
 from constructions.parameters import scalar
 from constructions.prompt import Prompt
-from constructions.scalars import Scalar
+from constructions.scalars import Scalar, one_if_equal
 from constructions.softmax_descent import times
 from constructions.stages import Index, Relation, Single, Stage
 from constructions.stream import Stream
@@ -76,10 +75,10 @@ class SoftmaxMerging(TokenMerging):
         """The position codes by group: sink 0, x_i at 2 i + 1, y_i at 2 i + 2 (i from 0), query 2 n + 1."""
         n, T, given = prompt.n, self.tokens(prompt), prompt.X.given
         return {
-            "sink": given("p_sink", T, 1, lambda t, _: int(t == 0)),
-            "inputs": given("p_inputs", T, n, lambda t, i: int(t == 2 * i + 1)),
-            "targets": given("p_targets", T, n, lambda t, i: int(t == 2 * i + 2)),
-            "query": given("p_query", T, 1, lambda t, _: int(t == T - 1)),
+            "sink": given("p_sink", T, 1, lambda t, _: one_if_equal(t, 0)),
+            "inputs": given("p_inputs", T, n, lambda t, i: one_if_equal(t, 2 * i + 1)),
+            "targets": given("p_targets", T, n, lambda t, i: one_if_equal(t, 2 * i + 2)),
+            "query": given("p_query", T, 1, lambda t, _: one_if_equal(t, T - 1)),
         }
 
     def slots(self, prompt: Prompt) -> dict[str, Size]:
@@ -103,38 +102,19 @@ class SoftmaxMerging(TokenMerging):
 
     def queries(self, prompt: Prompt) -> tuple[Block, Block]:
         """(U^T on the inputs, the identity on the targets), and p_0 for every other position code."""
-        T, given = self.tokens(prompt), prompt.X.given
-
-        def is_input(t: int) -> bool:
-            return t % 2 == 1 and t < T - 1
-
-        def is_target(t: int) -> bool:
-            return t % 2 == 0 and t > 0
-
-        next_of_inputs = given("next_of_inputs", T, T, lambda s, t: int(s == (t + 1 if is_input(t) else 0)))
-        on_targets = given("on_targets", T, T, lambda s, t: int(s == (t if is_target(t) else 0)))
-        return next_of_inputs, on_targets
-
-    def found(self, prompt: Prompt) -> tuple[Mapping[tuple[str, str], Block], ...]:
-        """The same, and the sink for every token that looks for nothing else."""
-        sizes = {group: code.columns for group, code in self.codes(prompt).items()}
-        both = zip(super().found(prompt), ("inputs", "targets"), strict=True)
-        return tuple(
-            {**found, **{("sink", group): prompt.X.ones(1, size) for group, size in sizes.items() if group != active}}
-            for found, active in both
+        copying, emptying = super().queries(prompt)
+        codes, one = self.codes(prompt), prompt.X.ones(prompt.n, 1)
+        others = codes["sink"] + codes["query"]
+        return (
+            copying + codes["sink"] @ (others + codes["targets"] @ one).T,
+            emptying + codes["sink"] @ (others + codes["inputs"] @ one).T,
         )
 
     def lemmas(self, prompt: Prompt) -> tuple[Relation, ...]:
-        """What the values make of the position codes, beside the scores."""
-        codes, U, off = self.codes(prompt), shift(prompt.X, self.tokens(prompt)), self.off_the_sink(prompt)
-        kept = tuple(
-            Relation(f"the value of {group}", off @ codes[group], codes[group]) for group in codes if group != "sink"
-        )
-        gone = tuple(
-            Relation(f"the sink has no value: {name}", matrix @ codes["sink"], Zero(*codes["sink"].shape))
-            for name, matrix in (("U", U), ("I - p_0 p_0^T", off))
-        )
-        return (*super().lemmas(prompt), *kept, *gone)
+        """The same, and that the copying head gives the sink no value."""
+        sink = self.codes(prompt)["sink"]
+        gone = Relation("U p_0 = 0", shift(prompt.X, self.tokens(prompt)) @ sink, Zero(*sink.shape))
+        return (*super().lemmas(prompt), gone)
 
     def layer(self, l: Index, prompt: Prompt) -> Layer:
         next_of_inputs, on_targets = (matrix.scale(self.beta) for matrix in self.queries(prompt))
@@ -159,9 +139,9 @@ class SoftmaxMerging(TokenMerging):
         )
 
     def off_the_sink(self, prompt: Prompt) -> Block:
-        """I - p_0 p_0^T: the sink's value is zero."""
-        T = self.tokens(prompt)
-        return prompt.X.given("off_the_sink", T, T, lambda s, t: int(s == t > 0))
+        """I - p_0 p_0^T: the emptying head gives the sink no value either."""
+        sink = self.codes(prompt)["sink"]
+        return prompt.X.identity(self.tokens(prompt)) - sink @ sink.T
 
     # What is claimed.
 

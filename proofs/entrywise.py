@@ -10,7 +10,7 @@ Symbols: i, j, ... row, column and inner indices, from 0 to a size minus 1; q, z
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn, TypeAlias
 
@@ -86,7 +86,7 @@ def _word_entry(word: Word, i: Any, j: Any, rows: Size, ranges: Ranges) -> Any:
     k = sympy.Dummy("k", integer=True, nonnegative=True)
     inside = {**ranges, k: first.columns}
     product = _factor_entry(first, i, k, inside) * _word_entry(tuple(rest), k, j, first.columns, inside)
-    return _summed(sympy.expand(product), k, first.columns, inside)
+    return _summed(_idempotent(sympy.expand(product)), k, first.columns, inside)
 
 
 def _factor_entry(factor: Factor, i: Any, j: Any, ranges: Ranges) -> Any:
@@ -111,7 +111,24 @@ def _factor_entry(factor: Factor, i: Any, j: Any, ranges: Ranges) -> Any:
 
 
 def _normalised(expression: Any, ranges: Ranges) -> Any:
-    return sympy.expand(expression.replace(ONE_IF_ZERO, lambda z: one_if_zero(z, ranges)))
+    """The expression expanded, its conditions in normal form; what is multiplied by [i = j] speaks of i alone."""
+    expanded = _idempotent(sympy.expand(expression.replace(ONE_IF_ZERO, lambda z: one_if_zero(z, ranges))))
+    return sympy.Add(*(_on_diagonal(term, ranges) for term in sympy.Add.make_args(expanded)))
+
+
+def _idempotent(expression: Any) -> Any:
+    """The expression with [z = 0] in place of its powers."""
+    return expression.replace(
+        lambda e: e.is_Pow and isinstance(e.base, ONE_IF_ZERO) and e.exp.is_positive, lambda power: power.base
+    )
+
+
+def _on_diagonal(term: Any, ranges: Ranges) -> Any:
+    factors = sympy.Mul.make_args(term)
+    same = next((f for f in factors if isinstance(f, ONE_IF_ZERO) and f.args[0] in (ROW - COLUMN, COLUMN - ROW)), None)
+    if same is None or not (term / same).has(COLUMN):
+        return term
+    return same * _normalised((term / same).xreplace({COLUMN: ROW}), ranges)
 
 
 def one_if_zero(z: Any, ranges: Ranges) -> Any:
@@ -194,21 +211,26 @@ def _summed(total: Any, k: Any, size: Size, ranges: Ranges) -> Any:
     """The sum over k = 0, ..., size - 1 of an expanded expression, term by term."""
     result = sympy.Integer(0)
     for term in sympy.Add.make_args(total):
-        condition = next((factor for factor in sympy.Mul.make_args(term) if _is_condition_on(factor, k)), None)
-        if condition is None:
-            if term.has(ONE_IF_ZERO) and any(part.has(k) for part in term.atoms(ONE_IF_ZERO)):
-                _give_up(f"the sum of {term}")
-            if not term.is_polynomial(k):
-                _give_up(f"the sum of {term}")
-            result += sympy.summation(term, (k, 0, size - 1))
+        conditions = [factor for factor in sympy.Mul.make_args(term) if _is_condition_on(factor, k)]
+        if conditions:
+            result += _summed_over_one(term, conditions, k, size, ranges)
             continue
-        (z,) = condition.args
-        at = sympy.expand(k - z / z.coeff(k))
-        outer = {index: bound for index, bound in ranges.items() if index != k}
-        if not (_is_above(at, outer) and _is_above(size - 1 - at, outer)):
-            _give_up(f"the sum of {term}, where {k} = {at} may be out of range,")
-        result += _normalised((term / condition).subs(k, at), outer)
+        if not term.is_polynomial(k) or any(part.has(k) for part in term.atoms(ONE_IF_ZERO)):
+            _give_up(f"the sum of {term}")
+        result += sympy.summation(term, (k, 0, size - 1))
     return sympy.expand(result)
+
+
+def _summed_over_one(term: Any, conditions: Sequence[Any], k: Any, size: Size, ranges: Ranges) -> Any:
+    """The sum of a term with a factor [k = a]: the rest at k = a, if a is in range; -1 and the size are not."""
+    outer = {index: bound for index, bound in ranges.items() if index != k}
+    places = [(condition, sympy.expand(k - condition.args[0] / condition.args[0].coeff(k))) for condition in conditions]
+    inside = [pair for pair in places if _is_above(pair[1], outer) and _is_above(size - 1 - pair[1], outer)]
+    for condition, at in (*inside, *places):
+        if _is_above(at + 1, outer) and _is_above(size - at, outer):
+            within = (1 - one_if_zero(at + 1, outer)) * (1 - one_if_zero(at - size, outer))
+            return _normalised((term / condition).subs(k, at) * within, outer)
+    _give_up(f"the sum of {term}, where {k} may be out of range,")
 
 
 def _is_condition_on(factor: Any, k: Any) -> bool:

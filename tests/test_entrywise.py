@@ -75,6 +75,35 @@ def test_product_of_given_matrices_is_what_it_is_at_every_size(b, e, sign):
         assert values(found, n, 1, n) == [[as_fraction(value) for value in row] for row in numbers]
 
 
+@given(st.integers(-1, 1), st.integers(-1, 1), st.booleans(), st.booleans())
+@example(1, 1, False, True)
+def test_product_of_shifts_is_what_it_is_at_every_size(a, b, first, second):
+    """A shift by one is out of range at one end; its product with itself is the identity but for that end."""
+
+    def product(like, n):
+        left = like.given("left", n, n, lambda i, j: one_if_equal(i, j + a))
+        right = like.given("right", n, n, lambda i, j: one_if_equal(j, i + b) * (j + 1))
+        return (left.T if first else left) @ (right.T if second else right)
+
+    found = symbolic_entry(product(LIKE, N))
+    for n in (1, 2, 3, 5):
+        numbers = product(ONE, n).entry
+        assert values(found, n, n, n) == [[as_fraction(value) for value in row] for row in numbers]
+
+
+def test_shift_times_its_transpose_is_the_identity_but_for_the_last_row():
+    def shift(like, n):
+        return like.given("U", n, n, lambda i, j: one_if_equal(j, i + 1))
+
+    def last(like, n):
+        return like.given("last", n, n, lambda i, j: one_if_equal(i, j) * one_if_equal(j, n - 1))
+
+    assert lemma_is_proved(
+        lambda like, n: shift(like, n) @ shift(like, n).T, lambda like, n: like.identity(n) - last(like, n)
+    )
+    assert not lemma_is_proved(lambda like, n: shift(like, n) @ shift(like, n).T, lambda like, n: like.identity(n))
+
+
 @INTERLEAVED
 def test_scores_of_the_previous_token_are_proved_for_every_number_of_tokens(network):
     proof = prove(network(alpha=1, steps=1))
@@ -160,7 +189,7 @@ def test_entries_without_one_form_are_refused(function):
         LIKE.given("A", N, N, lambda i, j: i - j).relu(),
         LIKE.given("A", N, N, lambda i, j: 1 - i * j).relu(),
         LIKE.given("A", N, N, lambda i, j: i - j).exp(),
-        LIKE.ones(1, N) @ LIKE.given("A", N, N, lambda i, j: one_if_equal(i + 1, j)),
+        LIKE.ones(1, N) @ LIKE.given("A", N, N, lambda i, j: one_if_equal(i + 2, j)),
         LIKE.given("A", N, N, lambda i, j: 1 - 4**i).relu(),
         LIKE.given("A", N, N, lambda i, j: one_if_equal(2**i, 2**j)).relu(),
         LIKE.given("A", N, N, lambda i, j: 1 - 2 * (i - j) ** 2).relu(),
