@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from fractions import Fraction
 from typing import Any, Self, final
 
 import numpy as np
@@ -17,7 +16,7 @@ from flint import arb, arb_mat, ctx, fmpq, fmpz
 from constructions.block import Block, Entry
 from constructions.comparison import Comparison, Verdict
 from constructions.scalars import Scalar
-from numerics.rationals import as_fmpq, matrix_entries
+from numerics.rationals import as_fmpq, as_fraction, matrix_entries
 
 
 @contextmanager
@@ -167,7 +166,7 @@ class BallBlock(Block):
         return tuple(block @ reciprocal for block in kept)
 
     def _compare(self, other: Self) -> Comparison:
-        """DIFFERENT if the enclosures of some entry are disjoint; EQUAL says that all of them overlap."""
+        """DIFFERENT if the enclosures of some entry are disjoint, by at least the gap; EQUAL says that all overlap."""
         worst, bound, unknown = fmpq(0), arb(0), None
         for a, b in zip(self._matrix.entries(), other._matrix.entries(), strict=True):
             difference = a - b
@@ -175,12 +174,13 @@ class BallBlock(Block):
                 unknown = unknown or (a, b)
                 continue
             if not difference.contains(fmpz(0)):
-                return Comparison(Verdict.DIFFERENT, gap=abs(difference), left=a, right=b)
+                gap = as_fraction(_midpoint(difference.abs_lower()))
+                return Comparison(Verdict.DIFFERENT, gap=gap, left=a, right=b)
             bound = bound.max(difference.abs_upper())
             worst = max(worst, abs(midpoint(difference)))
         if unknown is not None:
             return Comparison(Verdict.UNDECIDED, left=unknown[0], right=unknown[1])
-        return Comparison(Verdict.EQUAL, gap=Fraction(int(worst.p), int(worst.q)), bound=bound.abs_upper())
+        return Comparison(Verdict.EQUAL, gap=as_fraction(worst), bound=as_fraction(_midpoint(bound.abs_upper())))
 
     def __repr__(self) -> str:
         return f"BallBlock({[[ball.str(6) for ball in row] for row in self._matrix.tolist()]})"

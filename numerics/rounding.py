@@ -29,7 +29,7 @@ from flint import arb
 from constructions.block import Block, Entry
 from constructions.comparison import Comparison, Verdict
 from constructions.scalars import Scalar, exact
-from numerics.balls import precision
+from numerics.balls import BallBlock, precision
 from numerics.floats import FloatBlock, array_format, float_array, joined
 from numerics.rationals import RationalBlock, as_fmpq, as_fraction
 
@@ -312,11 +312,11 @@ class RoundedBlock(Block):
         return cast, error
 
 
-def contains(block: RoundedBlock, exact: RationalBlock) -> Comparison:
-    """Whether every exact entry lies within its value +- radius, decided exactly.
+def contains(block: RoundedBlock, exact: RationalBlock | BallBlock) -> Comparison:
+    """Whether every exact entry lies within its value +- radius, decided exactly; of a ball, some part of it.
 
-    EQUAL if all do, DIFFERENT if one does not, else UNDECIDED if a radius is infinite. ``gap`` is the largest
-    error, a Fraction (of those that exceed their radius, if any), and ``bound`` the radius there.
+    EQUAL if all do, DIFFERENT if one does not, else UNDECIDED if a radius is infinite. ``gap`` is the largest error, a
+    Fraction or a ball (of those that exceed their radius, if any), and ``bound`` the radius there.
 
     Raises:
         ValueError: for a batch, or shapes that differ.
@@ -324,7 +324,8 @@ def contains(block: RoundedBlock, exact: RationalBlock) -> Comparison:
     shape = (*block.batch, *block.shape)
     if shape != exact.shape:
         raise ValueError(f"one matrix of shape {exact.shape} is required, but shape {shape} came")
-    values, radii, entries = _on_host(block.value), _on_host(block.radius), exact.matrix.entries()
+    values, radii = _on_host(block.value), _on_host(block.radius)
+    entries: list[Any] = exact.matrix.entries()
     triples = zip(values.flat, radii.flat, entries, strict=True)
     known = [(abs(as_fmpq(v) - x), float(r), float(v), x) for v, r, x in triples if math.isfinite(r)]
     outside = [each for each in known if each[0] > as_fmpq(each[1])]
@@ -332,7 +333,9 @@ def contains(block: RoundedBlock, exact: RationalBlock) -> Comparison:
         return Comparison(Verdict.UNDECIDED)
     error, radius, value, entry = max(outside or known, key=lambda each: each[0])
     verdict = Verdict.DIFFERENT if outside else Verdict.EQUAL
-    return Comparison(verdict, as_fraction(error), radius, value, as_fraction(entry))
+    if isinstance(exact, RationalBlock):
+        error, entry = as_fraction(error), as_fraction(entry)
+    return Comparison(verdict, error, radius, value, entry)
 
 
 def _enlarged(bound: Any, roundings: int) -> Any:

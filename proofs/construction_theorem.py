@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, TypeAlias, final
@@ -12,15 +13,16 @@ import numpy as np
 from constructions.block import Block, compare, materialised
 from constructions.comparison import Verdict
 from constructions.construction import Construction, forward, streams
-from constructions.parameters import generic, lifted
+from constructions.parameters import generic, lifted, map_parameters
 from constructions.prompt import Prompt
 from constructions.stream import Stream
+from numerics.balls import BallBlock, precision
 from numerics.check import CheckReport, check
 from numerics.instances import Sizes, exact_parameters, float_parameters, float_prompt, rational_prompt
 from numerics.mutations import Instance, Mutation, mutations, refutation_of
 from numerics.rationals import RationalBlock
 from numerics.rounding import RoundedBlock, contains
-from proofs.evidence import FAILS, HOLDS, NOT_RUN, Evidence, Settings, larger, timed
+from proofs.evidence import FAILS, HOLDS, NOT_RUN, Evidence, Settings, float_above, larger, timed
 from proofs.induction import SymbolicRun, prove
 from proofs.proof import Proof
 from proofs.theorem import Theorem
@@ -65,16 +67,19 @@ class ConstructionTheorem(Theorem):
         layers: the numbers of layers of the instances.
         draw: instances of the theorem, where hypotheses rule out generic ones.
         rival: another network that the theorem says computes the same function; run beside it on the exact instances.
+        bits: the precision of the balls that enclose the rational instances, for a network with an exponential, which
+            does not run in rationals; None for one that does.
     """
 
     prototype: Construction
     layers: Sequence[int] = (1, 2, 3, 4)
     draw: Draw | None = None
     rival: Rival | None = None
+    bits: int | None = None
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        return ("proof", "exact", "float", "cuda", "refutation")
+        return ("proof", "exact" if self.bits is None else "ball", "float", "cuda", "refutation")
 
     @property
     def construction(self) -> Construction:
@@ -84,6 +89,7 @@ class ConstructionTheorem(Theorem):
         gather = {
             "proof": lambda: self._proof(),
             "exact": lambda: self._exact(settings),
+            "ball": lambda: self._ball(settings),
             "float": lambda: self._float(settings),
             "cuda": lambda: self._cuda(settings),
             "refutation": lambda: self._refutation(settings),
@@ -117,14 +123,24 @@ class ConstructionTheorem(Theorem):
         return draw(np.random.default_rng((settings.seed, 2)), sizes, depth, None)
 
     def mutation_outcomes(self, settings: Settings) -> list[MutationOutcome]:
-        """Every mutation, judged twice: on exact instances, and by the normal form of its layer."""
-        return _survivors_named(
-            [
-                MutationOutcome(mutation, failure.place if failure else None, mutation in self.equivalent)
-                for mutation in self.mutations
-                for failure in [refutation_of(mutation, list(self.instances(settings)), settings.seed)]
-            ]
-        )
+        """Every mutation, judged twice: on exact instances (or in balls), and by the normal form of its layer."""
+        with self._precision():
+            instances = self._rigorous_instances(settings)
+            return _survivors_named(
+                [
+                    MutationOutcome(mutation, failure.place if failure else None, mutation in self.equivalent)
+                    for mutation in self.mutations
+                    for failure in [refutation_of(mutation, instances, settings.seed)]
+                ]
+            )
+
+    def _precision(self) -> AbstractContextManager[None]:
+        return nullcontext() if self.bits is None else precision(self.bits)
+
+    def _rigorous_instances(self, settings: Settings) -> list[Instance]:
+        """The rational instances, enclosed in balls where they do not run in rationals."""
+        instances = list(self.instances(settings))
+        return instances if self.bits is None else [_enclosed(instance) for instance in instances]
 
     @cached_property
     def mutations(self) -> tuple[Mutation, ...]:
@@ -168,16 +184,25 @@ class ConstructionTheorem(Theorem):
             evidence, over=f"{evidence.over}; equal to {min(depths)}..{max(depths)} layers of the other kind"
         )
 
+    def _ball(self, settings: Settings) -> Evidence:
+        with self._precision():
+            evidence = self._informative("ball", self._rigorous_instances(settings), settings)
+        over = f"{evidence.over}; {self.bits} bits" if evidence.over else None
+        return replace(evidence, over=over, worst=float_above(evidence.worst), bound=float_above(evidence.bound))
+
     def _float(self, settings: Settings) -> Evidence:
-        instances = list(self.instances(settings, np.float64))
-        evidence = self._checked("float", instances)
+        return self._informative("float", list(self.instances(settings, np.float64)), settings)
+
+    def _informative(self, kind: str, instances: Sequence[Instance], settings: Settings) -> Evidence:
+        """The evidence of enclosures, unless they are so wide that they would not reject a sign flip."""
+        evidence = self._checked(kind, instances)
         blind = self._blind_to(instances, settings) if evidence.outcome == HOLDS else None
         if blind is None:
             return evidence
-        return Evidence("float", NOT_RUN, reason=f"uninformative: the bound does not reject the mutant {blind}")
+        return Evidence(kind, NOT_RUN, reason=f"uninformative: the bound does not reject the mutant {blind}")
 
     def _blind_to(self, instances: Sequence[Instance], settings: Settings) -> Mutation | None:
-        """A sign flip that matters, and that the float runs with their bounds do not reject; None if there is none."""
+        """A sign flip that matters, and that the runs with their bounds do not reject; None if there is none."""
         for mutation in self.mutations:
             matters = mutation.change == "negated" and mutation not in self.equivalent
             if matters and refutation_of(mutation, instances, settings.seed) is None:
@@ -211,7 +236,7 @@ class ConstructionTheorem(Theorem):
                 moved = on_device(construction), prompt.map(on_device)
                 report = check(*moved)
                 failure = None if report.holds else str(report.failure or "undecided")
-                failure = failure or held_against_exact((construction, prompt), moved)
+                failure = failure or held_against_exact((construction, prompt), moved, self.bits)
                 worst, bound = larger(worst, report.worst), larger(bound, report.bound)
                 if failure:
                     return Evidence("cuda", FAILS, _range_of(instances), len(instances), worst, bound, reason=failure)
@@ -296,10 +321,32 @@ def equivalent_among(run: SymbolicRun, candidates: Sequence[Mutation]) -> frozen
     return frozenset(left)
 
 
-def held_against_exact(exact: Instance, moved: Instance) -> str | None:
-    """Where a float run leaves its rounding bound around the exact run of the same dyadic inputs; None if nowhere."""
+def _enclosed(instance: Instance) -> Instance:
+    """A rational instance in balls of the precision in force."""
+    construction, prompt = instance
+
+    def ball(entry: Any) -> Any:
+        return BallBlock.lift(entry).entry
+
+    return map_parameters(construction, lambda held, p: ball(held) if p.is_matrix else held), prompt.map(ball)
+
+
+def held_against_exact(exact: Instance, moved: Instance, bits: int | None = None) -> str | None:
+    """Where a float run leaves its rounding bound around the exact run of the same dyadic inputs; None if nowhere.
+
+    Args:
+        exact, moved: the instance, and the same on its device.
+        bits: the precision of the exact run, in balls; None for one in rationals.
+    """
+    if bits is not None:
+        with precision(bits):
+            return _held_against(BallBlock, exact, moved)
+    return _held_against(RationalBlock, exact, moved)
+
+
+def _held_against(exact_kind: type[Block], exact: Instance, moved: Instance) -> str | None:
     runs = []
-    for (construction, prompt), kind in ((exact, RationalBlock), (moved, RoundedBlock)):
+    for (construction, prompt), kind in ((exact, exact_kind), (moved, RoundedBlock)):
         held = prompt.lifted(kind)
         runs.append(streams(lifted(construction, kind, held), held))
     for number, (true, computed) in enumerate(zip(*runs, strict=True)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -104,3 +105,15 @@ def larger(a: Any, b: Any) -> Any:
     if a is None or b is None:
         return b if a is None else a
     return b if Fraction(b) > Fraction(a) else a
+
+
+def float_above(value: Fraction | None) -> float | None:
+    """The least float that is no less than the number; None stays None.
+
+    >>> float_above(Fraction(1, 3)) >= Fraction(1, 3) > Fraction(float_above(Fraction(1, 3))) - Fraction(1, 2**53)
+    True
+    """
+    if value is None:
+        return None
+    nearest = float(value)
+    return nearest if Fraction(nearest) >= value else math.nextafter(nearest, math.inf)
