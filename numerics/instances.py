@@ -74,13 +74,35 @@ def rational_prompt(
 
 
 def float_prompt(
-    rng: Randomness, n: int, d: int, m: int = 1, dtype: Any = np.float64, batch: tuple[int, ...] = ()
+    rng: Randomness,
+    n: int,
+    d: int,
+    m: int = 1,
+    dtype: Any = np.float64,
+    batch: tuple[int, ...] = (),
+    extras: Mapping[str, tuple[int | str, int | str]] | None = None,
 ) -> Prompt:
-    """A prompt of NumPy arrays of the dtype, entries drawn from U(-3, 3); X is (*batch, d, n) and so on."""
-    rng = generator(rng)
-    shapes = [(*batch, d, n), (*batch, m, n), (*batch, d, 1)]
-    X, Y, x_query = (rng.uniform(-3, 3, shape).astype(dtype) for shape in shapes)
-    return Prompt(X, Y, x_query)
+    """A prompt of NumPy arrays of the dtype, entries drawn from U(-3, 3); X is (*batch, d, n) and so on.
+
+    The extras are those of ``rational_prompt``.
+    """
+    rng, sizes = generator(rng), Sizes(n, d, m)
+    further = [tuple(_size(size, sizes) for size in shape) for shape in (extras or {}).values()]
+    shapes = [(d, n), (m, n), (d, 1), *further]
+    X, Y, x_query, *others = (rng.uniform(-3, 3, (*batch, *shape)).astype(dtype) for shape in shapes)
+    return Prompt(X, Y, x_query, tuple(zip(extras or {}, others, strict=True)))
+
+
+def extra_shapes(construction: Any, sizes: Sizes, rng: Randomness) -> dict[str, tuple[int, int]]:
+    """The shapes of the further data of a construction; a size that is none of the prompt's is drawn from 1 to 4."""
+    rng, drawn = generator(rng), dict[str, int]()
+
+    def size(name: int | str) -> int:
+        if isinstance(name, int) or name in Sizes._fields:
+            return _size(name, sizes)
+        return drawn.setdefault(name, int(rng.integers(1, 5)))
+
+    return {name: (size(rows), size(columns)) for name, (rows, columns) in construction.extras.items()}
 
 
 def exact_parameters(construction: Construction, sizes: Sizes, rng: Randomness, depth: int) -> Construction:

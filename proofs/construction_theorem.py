@@ -18,7 +18,14 @@ from constructions.prompt import Prompt
 from constructions.stream import Stream
 from numerics.balls import BallBlock, precision
 from numerics.check import CheckReport, check
-from numerics.instances import Sizes, exact_parameters, float_parameters, float_prompt, rational_prompt
+from numerics.instances import (
+    Sizes,
+    exact_parameters,
+    extra_shapes,
+    float_parameters,
+    float_prompt,
+    rational_prompt,
+)
 from numerics.mutations import Instance, Mutation, mutations, refutation_of
 from numerics.rationals import RationalBlock
 from numerics.rounding import RoundedBlock, contains
@@ -272,11 +279,14 @@ def _prediction(construction: Construction, prompt: Prompt) -> Block:
 
 
 def generic_instance(prototype: Construction) -> Draw:
-    """Draws the parameters and the prompt independently of each other."""
+    """Draws the parameters and the prompt, with its extras, independently of each other."""
 
     def draw(rng: np.random.Generator, sizes: Sizes, depth: int, dtype: Any) -> Instance:
         construction = with_drawn_parameters(prototype, sizes, rng, depth, dtype)
-        return construction, rational_prompt(rng, *sizes) if dtype is None else float_prompt(rng, *sizes, dtype=dtype)
+        extras = extra_shapes(prototype, sizes, rng)
+        if dtype is None:
+            return construction, rational_prompt(rng, *sizes, extras=extras)
+        return construction, float_prompt(rng, *sizes, dtype=dtype, extras=extras)
 
     return draw
 
