@@ -32,7 +32,8 @@ class Mask:
     Args:
         keys: the key groups, for all queries alike or by query group (a group left out attends to nothing); None
             means all groups.
-        pattern: a further condition on the positions of key and query, such as ``causal``; concrete sizes only.
+        pattern: a further condition on the positions of key and query, such as ``causal``. For symbols it is a letter,
+            of which the construction's lemmas say what is used; so it must be a function of a module, not a lambda.
 
     A token without a key gets nothing, under a softmax too.
     """
@@ -56,11 +57,29 @@ class Mask:
             return None
         positions, pattern = stream.positions(), self.pattern
         (first_key, key_stride), (first_query, query_stride) = positions[key_group], positions[query_group]
-        return stream.like().fill(
-            stream.groups[key_group],
-            stream.groups[query_group],
-            lambda i, j: int(pattern(first_key + key_stride * i, first_query + query_stride * j)),
-        )
+        sizes, name = (stream.groups[key_group], stream.groups[query_group]), _name_of(pattern)
+
+        def allowed(i: int, j: int) -> int:
+            return int(pattern(first_key + key_stride * i, first_query + query_stride * j))
+
+        if name is None:
+            return stream.like().fill(*sizes, allowed)
+        at = _position("i", first_key, key_stride), _position("j", first_query, query_stride)
+        return stream.like().given(f"{name}[{at[0]}, {at[1]}]", *sizes, allowed)
+
+
+def _name_of(pattern: Pattern) -> str | None:
+    """A name that no other pattern has; None for a lambda, a closure or an instance, of which there may be many."""
+    name, module = getattr(pattern, "__qualname__", "<unnamed>"), getattr(pattern, "__module__", None)
+    if "<" in name or module is None:
+        return None
+    return name if module == __name__ else f"{module}.{name}"
+
+
+def _position(index: str, first: Size, stride: int) -> str:
+    """The position first + stride * index, written."""
+    moving = index if stride == 1 else f"{stride} {index}"
+    return moving if isinstance(first, int) and first == 0 else f"{first} + {moving}"
 
 
 EVERY_TOKEN = Mask()
@@ -226,8 +245,10 @@ def _softmax(scores: Sequence[Block], patterns: Sequence[Block | None], like: Bl
         idle = idle - pattern.ones(1, pattern.rows) @ pattern
     idle = idle.relu()
     defined = [(pattern + pattern.ones(pattern.rows, 1) @ idle).restarted() for pattern in allowed]
+    has_a_key = like.ones(1, idle.columns) - idle
+    kept = [(pattern.ones(pattern.rows, 1) @ has_a_key).restarted() for pattern in allowed]
     weights = softmax(scores, defined, like)
-    return tuple(weight.hadamard(pattern) for weight, pattern in zip(weights, allowed, strict=True))
+    return tuple(weight.hadamard(each) for weight, each in zip(weights, kept, strict=True))
 
 
 def _accumulate(gathered: dict[str, dict[str, Block]], group: str, terms: Mapping[str, Block]) -> None:

@@ -146,7 +146,7 @@ def recorded(errors: Block) -> Callable[[Stream], Stream]:
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class BatchTraining(TrainedByErrors):
-    """k layers that train a linear layer on batches by the squared loss, and one linear attention layer over the errors.
+    """k layers that train a linear layer on batches by the squared loss, then linear attention over its errors.
 
     Args:
         batches: B_1, ..., B_k, (n, n) each: step l has E_l = gamma_l (Y - W X) B_l. A diagonal of 0 and 1 selects a
@@ -201,7 +201,7 @@ class ErrorsAtTheStart(BatchTraining):
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class FullBatchTraining(TrainedByErrors):
-    """k layers that train a linear layer by full-batch steps, and one linear attention layer over its errors.
+    """k layers that train a linear layer by full-batch steps, then linear attention over its errors.
 
     Args:
         rates: gamma_1, ..., gamma_k; the mean over the samples puts 1 / n into it.

@@ -34,7 +34,7 @@ from constructions.weights import Weight
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class RelaxedAttention(Construction):
-    """One linear attention head over demonstrations and query-side tokens: the zero-shot map, updated by in-context learning.
+    """One linear attention head over demonstrations and query-side tokens: the zero-shot map and its update.
 
     Args:
         W_K, W_Q: key and query projections, (d, d); fewer rows are zero rows.
@@ -116,7 +116,7 @@ class RelaxedAttention(Construction):
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class FinetunedAttention(RelaxedAttention):
-    """One linear attention head with finetuned keys and values: the zero-shot map, two first-order terms and a cross term.
+    """One linear attention head with finetuned keys and values: the zero-shot map and three terms.
 
     Args:
         W_K, W_Q, W_V: the projections before finetuning; the query projection is not trained.

@@ -11,8 +11,6 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache, reduce
 from typing import NamedTuple
 
-import sympy
-
 from proofs.letters import (
     AnyLetter,
     Compound,
@@ -28,7 +26,7 @@ from proofs.letters import (
     word_key,
 )
 from proofs.word_operations import beside, diagonal, entrywise, hadamard, inverse, kernel
-from proofs.words import Coefficient, Monomial, Sum, letter_sum, times_scalar, word_sum, zero
+from proofs.words import Coefficient, Monomial, Sum, identity, letter_sum, times_scalar, word_sum, zero
 
 
 class Rule(NamedTuple):
@@ -135,7 +133,7 @@ def _scalar_rewritten(scalar: Word, rules: Sequence[Rule]) -> Sum | None:
         if replaced is not None:
             return replaced
     first = min(readings, key=word_key)
-    return None if first == scalar else Sum(1, 1, {Monomial((first,), ()): sympy.Integer(1)})
+    return None if first == scalar else word_sum(first, 1, 1) @ identity(1)
 
 
 def _renamed(word: Word, rules: Sequence[Rule]) -> Word:

@@ -64,7 +64,7 @@ def entrywise(function: str, argument: Sum, its_transpose: Sum | None = None) ->
         return letter_sum(Entrywise(function, held), is_transposed)
     everywhere = _constant(argument)
     if everywhere is not None:
-        return argument if everywhere > 0 else zero(argument.rows, argument.columns)
+        return argument if everywhere.is_nonnegative else zero(argument.rows, argument.columns)
     candidates = [argument, its_transpose]
     contents = [_content(each.sorted_terms()[0][1]) for each in candidates]
     held, is_transposed = _oriented(*(each.scale(1 / c) for each, c in zip(candidates, contents, strict=True)))
@@ -100,12 +100,12 @@ def _on_two_values(function: str, argument: Sum) -> Sum | None:
 
 
 def _constant(argument: Sum) -> Coefficient | None:
-    """c if every entry is the number c; None if that is not known."""
+    """c if every entry is c, of known sign; None if that is not known."""
     each = ones(argument.rows, argument.columns)
     if argument.terms.keys() != each.terms.keys():
         return None
     (c,) = argument.terms.values()
-    return c if c.is_Number else None
+    return c if c.is_nonnegative or c.is_nonpositive else None
 
 
 def _content(coefficient: Coefficient) -> Coefficient:
