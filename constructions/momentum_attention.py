@@ -51,6 +51,11 @@ def current_momentum_weights(like: Block, n: Size, eta: Scalar) -> Block:
     return like.given("h", n, 1, lambda i, _: momentum_weight(eta, i, n))
 
 
+def momentum_buffer_weights(like: Block, n: Size, eta: Scalar) -> Block:
+    """r (n, 1): 1 + eta + ... + eta^(n - i), i from 1, the weight of value i in the sum of n buffers."""
+    return like.given("r", n, 1, lambda i, _: sum(eta**j for j in range(n - i)))
+
+
 @dataclass(frozen=True, kw_only=True, repr=False)
 class MomentumAttention(Construction):
     """One causal attention head, and one linear head on positions that adds a fixed weighted sum of the values.
@@ -191,8 +196,7 @@ class ValuesAsOuterProducts(MomentumAttention):
 
     def step(self, l: Index, outputs: Outputs, prompt: Prompt) -> Outputs:
         """sum_i (1 + eta + ... + eta^(n - i)) v_i <k_i, q> at the current token."""
-        n, eta = prompt.n, self.eta
-        weights = prompt.X.given("c", 1, n, lambda _, i: sum(eta**j for j in range(n - i)))
+        weights = momentum_buffer_weights(prompt.X, prompt.n, self.eta)
         keys, query = self.W_K @ prompt.X, self.W_Q @ prompt.x_query
         return Outputs(outputs.context, self.W_V @ prompt.X @ weights.diagonal() @ (keys.T @ query))
 

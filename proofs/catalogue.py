@@ -7,7 +7,9 @@ from difflib import get_close_matches
 from proofs import (
     ahn,
     copying,
+    dai,
     depth_separation,
+    descents,
     fu,
     gatmiry,
     huang,
@@ -33,8 +35,10 @@ MODULES = (
     depth_separation,
     step_count_theorems,
     krylov_theorem,
+    dai,
     gatmiry,
     huang,
+    descents,
 )
 """Where theorems are stated, in the order in which they are listed."""
 

@@ -50,6 +50,11 @@ class Data:
     def __getitem__(self, name: str) -> Block:
         return self.matrices[name]
 
+    @property
+    def like(self) -> Block:
+        """Any of the matrices: it carries the kind of number."""
+        return next(iter(self.matrices.values()))
+
 
 @dataclass(frozen=True)
 class Lemma:

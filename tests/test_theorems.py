@@ -75,8 +75,8 @@ def test_every_refuted_statement_names_a_correction_of_the_catalogue():
     refuted = [theorem for theorem in CATALOGUE.values() if isinstance(theorem, RefutedStatement)]
     assert refuted
     for theorem in refuted:
-        assert theorem.name.endswith("_as_printed_is_false")
-        assert not theorem.corrected.endswith("_as_printed_is_false")
+        assert theorem.name.endswith("_is_false")
+        assert not theorem.corrected.endswith("_is_false")
         assert theorem.corrected in CATALOGUE
 
 
