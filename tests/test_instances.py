@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import pytest
@@ -19,6 +19,7 @@ from numerics.instances import (
     Sizes,
     arbitrary_like,
     exact_parameters,
+    extra_shapes,
     float_parameters,
     float_prompt,
     is_invertible,
@@ -88,6 +89,24 @@ def test_extras_are_drawn_in_the_named_sizes():
         ("teacher", (4, 3)),
         ("offset", (4, 1)),
     ]
+
+
+def test_extras_of_a_float_prompt_are_drawn_in_the_named_sizes():
+    prompt = float_prompt(0, *SIZES, np.float32, (5,), {"w": ("d", 1), "S": ("n", "m")})
+    assert prompt.extra("w").shape == (5, 3, 1)
+    assert prompt.extra("S").shape == (5, 2, 4)
+    assert {extra.dtype for _, extra in prompt.extras} == {np.dtype(np.float32)}
+
+
+def test_a_size_that_is_no_size_of_the_prompt_is_drawn_once():
+    class Extended:
+        extras: ClassVar = {"Z": ("d", "t"), "w": ("t", 1), "v": ("m", "s")}
+
+    drawn = [extra_shapes(Extended, SIZES, seed) for seed in range(30)]
+    assert all(shapes["Z"][0] == 3 and shapes["v"][0] == 4 and shapes["w"][1] == 1 for shapes in drawn)
+    assert all(shapes["Z"][1] == shapes["w"][0] for shapes in drawn)
+    assert {shapes["Z"][1] for shapes in drawn} == {1, 2, 3, 4}
+    assert any(shapes["Z"][1] != shapes["v"][1] for shapes in drawn)
 
 
 def test_an_extra_of_an_unknown_size_is_refused():

@@ -69,6 +69,13 @@ RELATIONS = {
 }
 
 
+def test_ones_that_a_rule_makes_of_a_column_are_counted():
+    """1^T v with v = 1 is n, and not a word of two columns of ones."""
+    ones, row = x.ones(D, 1), x.ones(1, D)
+    assert under([(x, ones)], row @ x) == x.ones(1, 1).scale(D).normal_form
+    assert under([(x, ones)], (x.ones(1, 1) - row @ x).relu()).is_zero
+
+
 def within(name, seed):
     """An instance whose letters satisfy the relations of that name."""
     instance = Instance(seed)
