@@ -3,7 +3,8 @@
 Symbols: d features, one target; x (d, 1) and y of a single example, W (1, d), x_q (d, 1) the query's input; s the y row
 of the context token, s_q that of the query; c = 1 - eta lam; u = W x.
 
-A layer is any number of linear heads, the context being the keys, and token-wise linear maps. Its y rows change by
+A layer is one attention of any number of linear heads, the context being the keys, between token-wise linear maps, all
+without biases and writing to the y rows alone. These change by
 
     s   <- alpha s + A x + (a cubic form in x and s)             at the context token
     s_q <- alpha s_q + A x_q + Q(x, s) s_q + ...                 at the query, Q a quadratic form
@@ -356,9 +357,10 @@ def theorem() -> RidgeNeedsASlot:
         system="this project",
         reference="this project; why von Oswald et al. (2023) leave weight decay open",
         statement=(
-            "Linear heads with keys in the context and token-wise linear maps, however many to a layer, cannot take "
-            "three gradient steps on the ridge loss with eta lam != 0 from arbitrary W on tokens (x, y), d >= 2, if "
-            "the y rows hold a_l y + b_l W x + g_l x and the query's B_l W x + h_l x, B_l != 0; and if they hold the "
-            "residual y - W x, no layer of any kind whose context sees the context alone takes the second step."
+            "Layers of linear heads side by side, keys in the context, and token-wise linear maps, which write to y "
+            "alone, cannot take three gradient steps on the ridge loss with eta lam != 0 from arbitrary W on tokens "
+            "(x, y), d >= 2, if the y rows hold a_l y + b_l W x + g_l x and the query's B_l W x + h_l x, B_l != 0; and "
+            "if they hold the residual y - W x, no layer of any kind whose context sees the context alone takes the "
+            "second step."
         ),
     )
