@@ -12,17 +12,17 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from constructions.block import Block, Kernel, Size, Zero, materialised, softmax
-from constructions.scalars import Scalar, is_one
+from constructions.scalars import Scalar, is_one, one_if_at_most
 from constructions.stream import Stream
 from constructions.weights import Weight
 
-Pattern: TypeAlias = Callable[[int, int], bool]
+Pattern: TypeAlias = Callable[[int, int], "bool | Scalar"]
 """Whether the token at one position may be a key for the token at another: (key position, query position)."""
 
 
-def causal(key_position: int, query_position: int) -> bool:
+def causal(key_position: int, query_position: int) -> Scalar:
     """The causal mask: a token attends to itself and to those before it."""
-    return key_position <= query_position
+    return one_if_at_most(key_position, query_position)
 
 
 @dataclass(frozen=True)
@@ -59,13 +59,14 @@ class Mask:
         (first_key, key_stride), (first_query, query_stride) = positions[key_group], positions[query_group]
         sizes, name = (stream.groups[key_group], stream.groups[query_group]), _name_of(pattern)
 
-        def allowed(i: int, j: int) -> int:
-            return int(pattern(first_key + key_stride * i, first_query + query_stride * j))
+        def allowed(i: int, j: int) -> Scalar:
+            weight = pattern(first_key + key_stride * i, first_query + query_stride * j)
+            return int(weight) if isinstance(weight, bool) else weight
 
         if name is None:
             return stream.like().fill(*sizes, allowed)
         at = _position("i", first_key, key_stride), _position("j", first_query, query_stride)
-        return stream.like().given(f"{name}[{at[0]}, {at[1]}]", *sizes, allowed)
+        return stream.like().given(f"{name}[{at[0]}, {at[1]}]", *sizes, allowed, opaque=True)
 
 
 def _name_of(pattern: Pattern) -> str | None:

@@ -153,8 +153,17 @@ class Block(ABC):
         """The block as fresh exact data: without its radius, where it has one."""
         return self
 
-    def given(self, name: str, rows: Size, columns: Size, function: Callable[[int, int], Scalar]) -> Block:
-        """A named matrix given entry by entry, such as the positions of the tokens; a letter in the symbolic kind."""
+    def given(
+        self, name: str, rows: Size, columns: Size, function: Callable[[int, int], Scalar], *, opaque: bool = False
+    ) -> Block:
+        """A named matrix given entry by entry, such as the positions of the tokens; a letter in the symbolic kind.
+
+        Args:
+            name: of the letter.
+            rows, columns: the sizes.
+            function: the exact entry in row i and column j; of one form for all indices, such as ``one_if_equal``.
+            opaque: whether the function may do without such a form; a proof then knows the matrix by its name alone.
+        """
         return self.fill(rows, columns, function)
 
     def kernel(self, queries: Block, kernel: Kernel) -> Block:

@@ -130,7 +130,7 @@ class DualForm(TrainedByErrors):
     def new_errors(self, l: Index, W: Block, prompt: Prompt) -> Block:
         return self.errors[l]
 
-    def layer(self, l: Index, prompt: Prompt) -> Callable[[Stream], Stream]:  # type: ignore[override]  # no weights
+    def layer(self, l: Index, prompt: Prompt) -> Callable[[Stream], Stream]:
         return recorded(self.errors[l])
 
 

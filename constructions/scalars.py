@@ -65,6 +65,17 @@ def one_if_equal(a: Scalar, b: Scalar) -> Scalar:
     return int(a == b)
 
 
+def one_if_at_most(a: Scalar, b: Scalar) -> Scalar:
+    """1 if a <= b, else 0, for integers: an entry such as that of a causal mask.
+
+    >>> one_if_at_most(2, 2), one_if_at_most(3, 2)
+    (1, 0)
+    """
+    if hasattr(a, "at_most"):
+        return a.at_most(b)
+    return b.at_least(a) if hasattr(b, "at_least") else int(a <= b)
+
+
 def is_zero(value: Scalar) -> bool:
     """Whether the scalar is known to be zero."""
     if isinstance(value, (int, Fraction)):

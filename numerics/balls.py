@@ -174,13 +174,13 @@ class BallBlock(Block):
                 unknown = unknown or (a, b)
                 continue
             if not difference.contains(fmpz(0)):
-                gap = as_fraction(_midpoint(difference.abs_lower()))
+                gap = as_fraction(midpoint(difference.abs_lower()))
                 return Comparison(Verdict.DIFFERENT, gap=gap, left=a, right=b)
             bound = bound.max(difference.abs_upper())
             worst = max(worst, abs(midpoint(difference)))
         if unknown is not None:
             return Comparison(Verdict.UNDECIDED, left=unknown[0], right=unknown[1])
-        return Comparison(Verdict.EQUAL, gap=as_fraction(worst), bound=as_fraction(_midpoint(bound.abs_upper())))
+        return Comparison(Verdict.EQUAL, gap=as_fraction(worst), bound=as_fraction(midpoint(bound.abs_upper())))
 
     def __repr__(self) -> str:
         return f"BallBlock({[[ball.str(6) for ball in row] for row in self._matrix.tolist()]})"

@@ -1,9 +1,9 @@
 """Entrywise proofs: matrices that are given entry by entry are compared in row i and column j, for all i, j and sizes.
 
 An entry is a polynomial in i, j, the sizes and the parameters, with factors [z = 0] (1 where the integer z is 0, else
-0). ReLUs leave by the one fact relu(1 - z^2) = [z = 0] for integers z: between them no integer has a square. A factor
-[z = 0] is 0 if z has no integer zero (2 j - 2 i - 1) or none in the range of its indices (j - n for j < n); otherwise z
-is made primitive, so that equal conditions are equal expressions.
+0) and [z >= 0]. ReLUs leave where the sign is certain, or by the fact relu(1 - z^2) = [z = 0] for integers z: between
+them no integer has a square. A factor [z = 0] is 0 if z has no integer zero (2 j - 2 i - 1) or none in the range of its
+indices (j - n for j < n); otherwise z is made primitive, so that equal conditions are equal expressions.
 
 Symbols: i, j, ... row, column and inner indices, from 0 to a size minus 1; q, z polynomials with integer variables.
 """
@@ -18,7 +18,7 @@ import sympy
 
 from proofs.formula import Style, plain
 from proofs.letters import COLUMN, ROW, Compound, Diagonal, Entrywise, Factor, Letter, Ones, Size, Word
-from proofs.unknown import ONE_IF_ZERO
+from proofs.unknown import ONE_IF_NONNEGATIVE, ONE_IF_ZERO
 from proofs.words import Sum
 
 Ranges: TypeAlias = Mapping[Any, Size]
@@ -112,7 +112,9 @@ def _factor_entry(factor: Factor, i: Any, j: Any, ranges: Ranges) -> Any:
 
 def _normalised(expression: Any, ranges: Ranges) -> Any:
     """The expression expanded, its conditions in normal form; what is multiplied by [i = j] speaks of i alone."""
-    expanded = _idempotent(sympy.expand(expression.replace(ONE_IF_ZERO, lambda z: one_if_zero(z, ranges))))
+    decided = expression.replace(ONE_IF_ZERO, lambda z: one_if_zero(z, ranges))
+    decided = decided.replace(ONE_IF_NONNEGATIVE, lambda z: _one_if_nonnegative(z, ranges))
+    expanded = _idempotent(sympy.expand(decided))
     return sympy.Add(*(_on_diagonal(term, ranges) for term in sympy.Add.make_args(expanded)))
 
 
@@ -155,6 +157,16 @@ def one_if_zero(z: Any, ranges: Ranges) -> Any:
     return ONE_IF_ZERO(primitive)
 
 
+def _one_if_nonnegative(z: Any, ranges: Ranges) -> Any:
+    """[z >= 0], 0 or 1 where that is certain; z is an integer for all integers that its variables stand for."""
+    z = sympy.expand(z)
+    if not _is_rational_polynomial(z):
+        _give_up(f"the condition {z} >= 0, which is none of a rational polynomial in integers,")
+    if _is_above(z, ranges):
+        return sympy.Integer(1)
+    return sympy.Integer(0) if _is_above(-z - 1, ranges) else ONE_IF_NONNEGATIVE(z)
+
+
 def _is_rational_polynomial(z: Any) -> bool:
     """Whether it is a polynomial with rational coefficients, all of whose variables are integers."""
     variables = z.free_symbols
@@ -181,6 +193,8 @@ def _relu(q: Any, ranges: Ranges) -> Any:
     """relu of an entry: of a number, or of a multiple of 1 - z^2 for an integer z, where it is that of [z = 0]."""
     if q.is_Number:
         return sympy.Max(0, q)
+    if _is_above(q, ranges) or _is_above(-q, ranges):
+        return q if _is_above(q, ranges) else sympy.Integer(0)
     if not _is_rational_polynomial(q):
         _give_up(f"relu({q})")
     for scale, z in _as_one_minus_a_square(q):
@@ -211,13 +225,14 @@ def _summed(total: Any, k: Any, size: Size, ranges: Ranges) -> Any:
     """The sum over k = 0, ..., size - 1 of an expanded expression, term by term."""
     result = sympy.Integer(0)
     for term in sympy.Add.make_args(total):
-        conditions = [factor for factor in sympy.Mul.make_args(term) if _is_condition_on(factor, k)]
+        conditions = [factor for factor in sympy.Mul.make_args(term) if _is_condition_on(factor, k, ONE_IF_ZERO)]
         if conditions:
             result += _summed_over_one(term, conditions, k, size, ranges)
             continue
-        if not term.is_polynomial(k) or any(part.has(k) for part in term.atoms(ONE_IF_ZERO)):
+        first, last, term = _bounds(term, k, size, ranges)
+        if not term.is_polynomial(k) or any(part.has(k) for part in term.atoms(ONE_IF_ZERO, ONE_IF_NONNEGATIVE)):
             _give_up(f"the sum of {term}")
-        result += sympy.summation(term, (k, 0, size - 1))
+        result += sympy.summation(term, (k, first, last))
     return sympy.expand(result)
 
 
@@ -233,9 +248,25 @@ def _summed_over_one(term: Any, conditions: Sequence[Any], k: Any, size: Size, r
     _give_up(f"the sum of {term}, where {k} may be out of range,")
 
 
-def _is_condition_on(factor: Any, k: Any) -> bool:
-    """Whether the factor is [z = 0] with k in z, alone and with coefficient 1 or -1."""
-    return isinstance(factor, ONE_IF_ZERO) and abs(sympy.diff(factor.args[0], k)) == 1
+def _bounds(term: Any, k: Any, size: Size, ranges: Ranges) -> tuple[Any, Any, Any]:
+    """(first, last, rest): the bounds of k that a factor [k <= a] or [k >= a] leaves, with a in range, and the rest."""
+    outer = {index: bound for index, bound in ranges.items() if index != k}
+    for factor in sympy.Mul.make_args(term):
+        if not _is_condition_on(factor, k, ONE_IF_NONNEGATIVE):
+            continue
+        (z,) = factor.args
+        slope = sympy.diff(z, k)
+        at = sympy.expand(k - z / slope)
+        low, high = (at, size - 1) if slope == 1 else (sympy.Integer(0), at)
+        within = (low, size - low, high + 1, size - 1 - high)
+        if all(_is_above(distance, outer) for distance in within):
+            return low, high, term / factor
+    return sympy.Integer(0), size - 1, term
+
+
+def _is_condition_on(factor: Any, k: Any, kind: Any) -> bool:
+    """Whether the factor is [z = 0] (or [z >= 0]) with k in z, alone and with coefficient 1 or -1."""
+    return isinstance(factor, kind) and abs(sympy.diff(factor.args[0], k)) == 1
 
 
 def _give_up(what: str) -> NoReturn:

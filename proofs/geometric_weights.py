@@ -19,6 +19,7 @@ from constructions.momentum_attention import (
     momentum_weight,
     momentum_weights,
 )
+from constructions.scalars import one_if_equal
 from constructions.stages import Relation
 from proofs.matrix_identities import Data, Lemma
 
@@ -57,24 +58,24 @@ def toeplitz(data: Data) -> Block:
 def resolvent(data: Data) -> Block:
     """R (n, n)."""
     n = data.sizes["n"]
-    return data.like.given("R", n, n, lambda i, t: resolvent_entry(momentum(data), i, t))
+    return data.like.given("R", n, n, lambda i, t: resolvent_entry(momentum(data), i, t), opaque=True)
 
 
 def shift(data: Data) -> Block:
     """Z (n, n)."""
     n = data.sizes["n"]
-    return data.like.given("Z", n, n, lambda i, t: int(i == t - 1))
+    return data.like.given("Z", n, n, lambda i, t: one_if_equal(i, t - 1))
 
 
 def first(data: Data) -> Block:
     """e_0 (n, 1)."""
-    return data.like.given("e_0", data.sizes["n"], 1, lambda i, _: int(i == 0))
+    return data.like.given("e_0", data.sizes["n"], 1, lambda i, _: one_if_equal(i, 0))
 
 
 def last(data: Data) -> Block:
     """e_(n - 1) (n, 1)."""
     n = data.sizes["n"]
-    return data.like.given("e_last", n, 1, lambda i, _: int(i == n - 1))
+    return data.like.given("e_last", n, 1, lambda i, _: one_if_equal(i, n - 1))
 
 
 def powers(data: Data) -> Block:

@@ -24,7 +24,7 @@ from proofs.formula import inverses_in, sum_written
 from proofs.letters import named_letters
 from proofs.proof import Assumption, Identity, Proof, formula_of
 from proofs.rewriting import Rule, reduced, rule
-from proofs.symbols import SymbolBlock, layer_index
+from proofs.symbols import SymbolBlock, layer_index, size_in
 from proofs.words import Sum
 
 
@@ -175,7 +175,7 @@ def prove(construction: Construction) -> Proof:
 def normal_form(block: Block) -> Sum:
     """The normal form of a symbolic block; that of ``Zero`` is the empty sum."""
     if isinstance(block, Zero):
-        return words.zero(*block.shape)
+        return words.zero(*map(size_in, block.shape))
     assert isinstance(block, SymbolBlock), f"a {type(block).__name__} has no normal form"
     return block.normal_form
 

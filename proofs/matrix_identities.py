@@ -110,7 +110,7 @@ class MatrixIdentities(Theorem):
     def letters(self) -> Data:
         """The matrices as letters of unspecified size."""
         matrices = {name: SymbolBlock.lift(Unspecified(name, *shape)) for name, shape in self.matrices.items()}
-        scalars = {name: Unspecified(name, invertible=name in self.nonzero) for name in self.scalars}
+        scalars = {name: Unspecified(name, has_inverse=name in self.nonzero) for name in self.scalars}
         like = next(iter(matrices.values()))
         return Data(
             matrices,

@@ -29,7 +29,7 @@ def size_of(name: str | int | None) -> Size:
     return name if isinstance(name, int) else sympy.Symbol(str(name), integer=True, positive=True)
 
 
-def _size_in(size: Size) -> Size:
+def size_in(size: Size) -> Size:
     """A size as words hold it: an int, or the SymPy expression of an unknown one."""
     return size.symbol if isinstance(size, Unknown) else size
 
@@ -54,7 +54,7 @@ class SymbolBlock(Block):
         cls, name: str, rows: Size, columns: Size, index: Any = None, origin: str = "data", entries: Any = None
     ) -> Self:
         """A letter of that shape; letters of different origins or entries are different, whatever their names."""
-        named = Letter(name, _size_in(rows), _size_in(columns), index, origin, entries)
+        named = Letter(name, size_in(rows), size_in(columns), index, origin, entries)
         return cls(words.letter_sum(named), Formula("letter", label=(name, index)))
 
     @classmethod
@@ -134,24 +134,28 @@ class SymbolBlock(Block):
         return size if isinstance(size, int) else Unknown(size)
 
     def ones(self, rows: Size, columns: Size) -> Self:
-        return type(self)(words.ones(_size_in(rows), _size_in(columns)), Formula("letter", label=("ones", None)))
+        return type(self)(words.ones(size_in(rows), size_in(columns)), Formula("letter", label=("ones", None)))
 
     def identity(self, size: Size) -> Self:
-        return type(self)(words.identity(_size_in(size)), Formula("letter", label=("I", None)))
+        return type(self)(words.identity(size_in(size)), Formula("letter", label=("I", None)))
 
     def fill(self, rows: int, columns: int, function: Callable[[int, int], Scalar]) -> Self:
         raise TypeError("a matrix given entry by entry needs concrete sizes; the symbolic kind has none")
 
-    def given(self, name: str, rows: Size, columns: Size, function: Callable[[int, int], Scalar]) -> Block:
+    def given(
+        self, name: str, rows: Size, columns: Size, function: Callable[[int, int], Scalar], *, opaque: bool = False
+    ) -> Block:
         """The letter of that name, with its entry in row i and column j for all i and j.
 
         Raises:
-            TypeError: for a function that compares indices: its entries have no one form.
+            TypeError: for a function that compares indices, unless it is opaque: its entries have no one form.
         """
-        i, j = (0 if _size_in(size) == 1 else Unknown(index) for size, index in ((rows, ROW), (columns, COLUMN)))
+        i, j = (0 if size_in(size) == 1 else Unknown(index) for size, index in ((rows, ROW), (columns, COLUMN)))
         try:
             entry = function(i, j)  # type: ignore[arg-type]  # in a proof an index is unknown
         except TypeError as error:
+            if opaque:
+                return self.letter(name, rows, columns, origin=f"opaque, {_first_entries(function, rows, columns)}")
             raise TypeError(
                 f"the entries of {name!r} must have one form for all indices: write one_if_equal(i, j) for "
                 f"int(i == j). {error}"
@@ -242,6 +246,15 @@ class SymbolBlock(Block):
 
     def __repr__(self) -> str:
         return f"SymbolBlock({self.shape[0]} x {self.shape[1]}: {self})"
+
+
+def _first_entries(function: Callable[[int, int], Scalar], rows: Size, columns: Size) -> str:
+    """The first entries of an opaque matrix, so that two of one name are told apart where possible."""
+    corner = [range(size if isinstance(size, int) and size < 3 else 3) for size in (rows, columns)]
+    try:
+        return ", ".join(str(exact(function(i, j))) for i in corner[0] for j in corner[1])
+    except TypeError:
+        return "unknown"
 
 
 def _size(size: Any) -> Size:

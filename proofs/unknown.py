@@ -14,6 +14,9 @@ import sympy
 ONE_IF_ZERO = sympy.Function("one_if_zero")
 """1 where its argument, an integer expression, is zero; 0 elsewhere."""
 
+ONE_IF_NONNEGATIVE = sympy.Function("one_if_nonnegative")
+"""1 where its argument, an integer expression, is at least zero; 0 elsewhere."""
+
 
 @final
 class Unknown:
@@ -45,6 +48,14 @@ class Unknown:
     def one_if_equal(self, other: Any) -> Unknown:
         """1 where it equals the other number, 0 elsewhere: a comparison that keeps both answers."""
         return _made(self, other, lambda a, b: ONE_IF_ZERO(sympy.expand(a - b)))
+
+    def at_most(self, other: Any) -> Unknown:
+        """1 where it is at most the other number, 0 elsewhere; both are integers."""
+        return _made(self, other, lambda a, b: ONE_IF_NONNEGATIVE(sympy.expand(b - a)))
+
+    def at_least(self, other: Any) -> Unknown:
+        """1 where it is at least the other number, 0 elsewhere; both are integers."""
+        return _made(self, other, lambda a, b: ONE_IF_NONNEGATIVE(sympy.expand(a - b)))
 
     def __neg__(self) -> Unknown:
         return Unknown(-self.symbol)

@@ -1,5 +1,6 @@
 """Entrywise proofs: against the entries themselves at small sizes, and on claims that are false."""
 
+import itertools
 from dataclasses import replace
 from fractions import Fraction
 
@@ -13,7 +14,7 @@ from constructions.newton_interleaved import NewtonInterleaved
 from constructions.newton_paper import PaperNewton
 from constructions.parameters import generic_prompt
 from constructions.prompt import Prompt
-from constructions.scalars import one_if_equal
+from constructions.scalars import one_if_at_most, one_if_equal
 from constructions.stages import Relation
 from constructions.weights import Weight
 from numerics.check import check
@@ -22,7 +23,7 @@ from proofs.entrywise import CITED, NoEntries, entry
 from proofs.induction import normal_form, prove
 from proofs.letters import COLUMN, ROW
 from proofs.symbols import SymbolBlock
-from proofs.unknown import ONE_IF_ZERO
+from proofs.unknown import ONE_IF_NONNEGATIVE, ONE_IF_ZERO
 
 INTERLEAVED = pytest.mark.parametrize("network", [PaperNewton, NewtonInterleaved], ids=lambda cls: cls.__name__)
 LIKE = SymbolBlock.letter("X", 1, 1)
@@ -39,6 +40,7 @@ def values(found, n, rows, columns):
 
     def value(i, j):
         at = found.expression.subs({ROW: i, COLUMN: j, N.symbol: n}, simultaneous=True)
+        at = at.replace(ONE_IF_NONNEGATIVE, lambda z: sympy.Integer(z >= 0))
         return at.replace(ONE_IF_ZERO, lambda z: sympy.Integer(z == 0))
 
     return [[value(i, j) for j in range(columns)] for i in range(rows)]
@@ -89,6 +91,48 @@ def test_product_of_shifts_is_what_it_is_at_every_size(a, b, first, second):
     for n in (1, 2, 3, 5):
         numbers = product(ONE, n).entry
         assert values(found, n, n, n) == [[as_fraction(value) for value in row] for row in numbers]
+
+
+@pytest.mark.parametrize(("a", "first", "flipped"), list(itertools.product((-1, 0), (False, True), (False, True))))
+def test_sums_of_a_causal_mask_are_what_they_are_at_every_size(a, first, flipped):
+    """Sums over the keys of each query, and over the queries of each key, weighed by their indices."""
+
+    def total(like, n):
+        mask = like.given("mask", n, n, lambda i, j: one_if_at_most(j, i + a) if flipped else one_if_at_most(i, j + a))
+        weights = like.given("weights", n, 1, lambda i, _: i + 2)
+        return (mask.T if first else mask) @ weights
+
+    found = symbolic_entry(total(LIKE, N))
+    for n in (1, 2, 3, 5):
+        numbers = total(ONE, n).entry
+        assert values(found, n, n, 1) == [[as_fraction(value) for value in row] for row in numbers]
+
+
+def test_causal_mask_is_certain_where_the_order_of_the_tokens_is():
+    def mask(offset):
+        return lambda like, n: like.given("mask", n, n, lambda i, j: one_if_at_most(i, j + offset(n)))
+
+    assert lemma_is_proved(mask(lambda n: n - 1), lambda like, n: like.ones(n, n))
+    assert lemma_is_proved(mask(lambda n: -n), lambda like, n: like.ones(n, n).scale(0))
+    assert not lemma_is_proved(mask(lambda n: n - 2), lambda like, n: like.ones(n, n))
+    assert not lemma_is_proved(mask(lambda n: 1 - n), lambda like, n: like.ones(n, n).scale(0))
+
+
+def test_relu_of_a_certain_sign_leaves():
+    below = LIKE.given("A", N, N, lambda i, j: -i - j).relu()
+    above = LIKE.given("A", N, N, lambda i, j: i + j).relu()
+    assert (symbolic_entry(below).expression, symbolic_entry(above).expression) == (0, ROW + COLUMN)
+
+
+def test_opaque_matrices_are_known_by_their_names_and_first_entries_alone():
+    def opaque(name, function):
+        return LIKE.given(name, N, N, function, opaque=True)
+
+    one, other = opaque("A", lambda i, j: int(i < j)), opaque("A", lambda i, j: int(i > j))
+    assert not normal_form(one - other).is_zero
+    assert normal_form(one - opaque("A", lambda i, j: int(i < j))).is_zero
+    with pytest.raises(NoEntries, match="A, whose entries are not given"):
+        symbolic_entry(one)
 
 
 def test_shift_times_its_transpose_is_the_identity_but_for_the_last_row():
