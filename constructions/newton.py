@@ -13,6 +13,7 @@ Reference: this project; Fu et al. (2024), Theorem 5.1, prove k + 8 layers from 
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from constructions.attention import EVERY_TOKEN, Head, Mask
 from constructions.block import Block, Size
@@ -40,7 +41,7 @@ class NewtonIteration(Construction):
     """
 
     iterate_symbol = "M"
-    family = "newton"
+    family: ClassVar[str | None] = "newton"
 
     alpha: Scalar = scalar("alpha", positive=True)
     steps: int = layer_count()
@@ -63,7 +64,7 @@ class NewtonIteration(Construction):
 
     def converges_within_two(self, prompt: Prompt) -> Block:
         """M_0 S: the residual I - M S of the span of the context is squared by every step."""
-        return self.initial(prompt) @ prompt.X @ prompt.X.T
+        return self.matrix(self.initial(prompt)) @ prompt.X @ prompt.X.T
 
     @property
     def mask(self) -> Mask:

@@ -39,6 +39,8 @@ class StepsDouble(NewtonIteration):
         alpha, steps, looped, relu: as for ``NewtonIteration``.
     """
 
+    family = None  # the same networks with more said of them
+
     def single_step(self, prompt: Prompt) -> tuple[Block, Block]:
         """(A, C) of one gradient step W <- W A + C of size alpha."""
         X = prompt.X

@@ -38,6 +38,8 @@ class ResidualSquares(NewtonIteration):
         alpha, steps, looped, relu: as for ``NewtonIteration``.
     """
 
+    family = None  # the same networks with more said of them
+
     extras: ClassVar[Mapping[str, tuple[str | int, str | int]]] = {"W_star": ("m", "d"), "P": ("d", "d")}
 
     def hypotheses(self, prompt: Prompt) -> tuple[Relation, ...]:

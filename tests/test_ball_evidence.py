@@ -135,7 +135,10 @@ def test_balls_too_wide_to_reject_a_sign_flip_count_as_not_run():
 def test_every_mutant_is_refuted_in_balls_or_proved_equivalent():
     outcomes = EXPONENTIAL.mutation_outcomes(Settings())
     assert {o.is_equivalent for o in outcomes} == {False}
-    assert {o.refuted_at for o in outcomes} == {"layer 1, slot 'y' of group 'query', step"}
+    assert {o.refuted_at for o in outcomes} == {
+        "layer 1, slot 'y' of group 'query', step",
+        "layer 1, slot 'y' of group 'context', step",
+    }
 
 
 @pytest.mark.parametrize("in_kind", [lambda entry: BallBlock.lift(entry).entry, lambda entry: np.array(entry, float)])

@@ -14,7 +14,7 @@ from constructions.construction import streams
 from constructions.dense import dense_forward, dense_layer
 from constructions.layer import MLP, Attention, Layer, TokenMap
 from constructions.parameters import lifted
-from constructions.stages import Single
+from constructions.stages import layers_of
 from constructions.stream import Stream
 from constructions.weights import Weight
 from numerics.balls import BallBlock
@@ -36,7 +36,7 @@ def is_made_of_layers(construction):
     prompt = rational_prompt(0, 1, 1, 1, extra_shapes(construction, Sizes(1, 1), 0)).lifted()
     live = lifted(exact_parameters(construction, Sizes(1, 1), 0, 1), RationalBlock, prompt)
     stages = live.stages(prompt)
-    return all(isinstance(s.layer if isinstance(s, Single) else s.layer(0), Layer) for s in stages)
+    return all(isinstance(layer, Layer) for stage in stages for layer in layers_of(stage))
 
 
 CONSTRUCTIONS = {
