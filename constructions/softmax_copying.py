@@ -21,7 +21,7 @@ from constructions.layer import Attention, Layer
 from constructions.parameters import scalar
 from constructions.prompt import Prompt
 from constructions.scalars import Scalar, one_if_equal
-from constructions.softmax_descent import times
+from constructions.softmax_heads import times
 from constructions.stages import Index, Relation, Single, Stage
 from constructions.stream import Stream
 from constructions.weights import Weight

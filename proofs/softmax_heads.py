@@ -18,7 +18,7 @@ from flint import arb
 from constructions.block import Block
 from constructions.prompt import Prompt
 from constructions.softmax_copying import SoftmaxMerging, tokens_held
-from constructions.softmax_descent import SoftmaxDescent, SoftmaxDescentWithSink
+from constructions.softmax_heads import SoftmaxDescent, SoftmaxDescentWithSink
 from numerics.balls import as_arb
 from proofs.limits import LimitTheorem, Step
 from proofs.theorem import Theorem

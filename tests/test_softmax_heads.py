@@ -8,7 +8,7 @@ import pytest
 
 from constructions.gradient_descent import GradientDescent
 from constructions.softmax_copying import SoftmaxMerging
-from constructions.softmax_descent import SoftmaxDescent, SoftmaxDescentWithSink, times
+from constructions.softmax_heads import SoftmaxDescent, SoftmaxDescentWithSink, times
 from numerics.balls import BallBlock, precision
 from numerics.check import check
 from numerics.instances import float_prompt, rational_prompt
