@@ -1,6 +1,6 @@
 """What a transformer is, and each published algorithm with the weights that run it. Standard library only."""
 
-from constructions.block import Block, Kernel, kind_of
+from constructions.block import Block, FeatureMap, Kernel, kind_of
 from constructions.chain_of_thought import ChainOfThought
 from constructions.construction import Construction, forward, iterates, streams
 from constructions.decoding import Decoding
@@ -17,6 +17,7 @@ __all__ = [
     "ChainOfThought",
     "Construction",
     "Decoding",
+    "FeatureMap",
     "GDPlusPlus",
     "GaugedAttention",
     "GradientDescent",

@@ -12,10 +12,11 @@ from __future__ import annotations
 import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar, Self, final
 
 from constructions.comparison import Comparison, Verdict
+from constructions.functions import FeatureMap as FeatureMap
+from constructions.functions import Kernel as Kernel
 from constructions.scalars import Scalar, exact, is_one, is_zero
 
 Size = Any
@@ -23,22 +24,6 @@ Size = Any
 
 Entry = Any
 """What a user passes and gets back: a NumPy or CuPy array, nested lists of rationals, a SymPy matrix, ..."""
-
-
-@dataclass(frozen=True)
-class Kernel:
-    """A kernel kappa(key, query), applied to the columns of two blocks.
-
-    Args:
-        name: how it is printed.
-        function: the Gram block of keys (r, n) and queries (r, q), of shape (n, q), written with block operations;
-            None for an arbitrary kernel, which only the symbolic kind can hold.
-        symmetric: whether kappa(a, b) = kappa(b, a).
-    """
-
-    name: str
-    function: Callable[[Block, Block], Block] | None = None
-    symmetric: bool = True
 
 
 class Block(ABC):
@@ -172,6 +157,17 @@ class Block(ABC):
             raise TypeError(f"the kernel {kernel.name!r} is arbitrary: give it a function of blocks to run on numbers")
         return kernel.function(self, queries)
 
+    def features(self, features: FeatureMap) -> Block:
+        """The features of every column, (p, n)."""
+        if features.function is None:
+            raise TypeError(f"the map {features.name!r} is arbitrary: give it a function of blocks to run on numbers")
+        image = features.function(self)
+        if image.columns != self.columns:
+            raise ValueError(
+                f"the map {features.name!r} must keep the {self.columns} columns, but shape {image.shape} came"
+            )
+        return image
+
     # The algebra.
 
     @property
@@ -299,6 +295,9 @@ class Zero(Block):
 
     def exp(self) -> Block:
         raise TypeError("exp of a zero block is a block of ones, which needs a kind: use materialised(block, like)")
+
+    def features(self, features: FeatureMap) -> Block:
+        raise TypeError("a zero block has no kind of number to take features in: use materialised(block, like)")
 
     def inverse(self) -> Block:
         raise ZeroDivisionError(f"a zero block of shape {self.shape} has no inverse")

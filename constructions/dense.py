@@ -18,7 +18,7 @@ from constructions.attention import Head, Mask, Score
 from constructions.block import Block, Entry, Kernel, Size, materialised, softmax
 from constructions.construction import Construction
 from constructions.decoding import Decoding, layer_in
-from constructions.layer import MLP, Attention, Layer, Sublayer, TokenMap
+from constructions.layer import MLP, Attention, Layer, Sublayer, TokenFunction, TokenMap
 from constructions.parameters import lifted
 from constructions.prompt import Prompt
 from constructions.scalars import Scalar
@@ -133,7 +133,15 @@ def _update(part: Sublayer, stream: Stream, H: Block) -> Block:
         row = H.ones(1, H.columns)
         hidden = W_1 @ H + b_1 @ row
         return W_2 @ (hidden.relu() if part.activation == "relu" else hidden.hadamard(hidden)) + b_2 @ row
+    if isinstance(part, TokenFunction):
+        selected = _selector(part.source, stream, H) @ H
+        return _selector(part.target, stream, H).T @ selected.features(part.function)
     raise TypeError(f"a {type(part).__name__} has no dense weights: only Attention, TokenMap and MLP have")
+
+
+def _selector(slot: str, stream: Stream, like: Block) -> Block:
+    """The matrix that takes the rows of a slot out of the token matrix."""
+    return materialised(Weight({(slot, slot): 1}).dense({slot: stream.slots[slot]}, stream.slots, like), like)
 
 
 def _dense_mlp(part: MLP, stream: Stream) -> tuple[Block, Block, Block, Block]:
@@ -235,6 +243,7 @@ def export(construction: Construction, prompt: Prompt, l: int | None = None) -> 
 
     Raises:
         IndexError: if the network has no layer l.
+        TypeError: for a layer that is not given by its weights, such as a feature map.
     """
     prompt = prompt.lifted()
     construction = lifted(construction, type(prompt.X), prompt)
@@ -265,3 +274,5 @@ def _part_weights(part: Sublayer, position: int, stream: Stream) -> Iterator[tup
     elif isinstance(part, MLP):
         names = (f"mlp_{position}.{name}" for name in ("W_1", "b_1", "W_2", "b_2"))
         yield from zip(names, _dense_mlp(part, stream), strict=True)
+    else:
+        raise TypeError(f"a {type(part).__name__} has no dense weights to export; write it as an MLP")

@@ -1,4 +1,4 @@
-"""Layers: attention, token-wise linear maps and MLPs, each with its skip connection, one after another."""
+"""Layers: attention, token-wise maps and MLPs, each with its skip connection, one after another."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from typing import final
 
 from constructions.attention import Head
-from constructions.block import Block, Zero
+from constructions.block import Block, Zero, materialised
+from constructions.functions import FeatureMap
 from constructions.stream import Stream
 from constructions.weights import Weight
 
@@ -106,6 +107,24 @@ def _plus_bias(
         spread = column if isinstance(column, Zero) else column @ column.ones(1, stream.groups[group])
         token[slot] = token[slot] + spread if slot in token else spread
     return token
+
+
+@final
+@dataclass(frozen=True)
+class TokenFunction(Sublayer):
+    """A feature map applied to every token: slot ``target`` <- target + m(slot ``source``)."""
+
+    function: FeatureMap
+    source: str
+    target: str
+    skip: bool = True
+
+    def update(self, stream: Stream) -> Update:
+        like = stream.like()
+        return {
+            (self.target, group): materialised(stream[self.source, group], like).features(self.function)
+            for group in stream.groups
+        }
 
 
 @final

@@ -10,7 +10,7 @@ from constructions.attention import Head, Mask, is_unscaled
 from constructions.block import Block, Kernel, Size, Zero
 from constructions.decoding import Decoding, layer_in
 from constructions.dense import inner_slots
-from constructions.layer import MLP, Attention, Sublayer, TokenMap
+from constructions.layer import MLP, Attention, Sublayer, TokenFunction, TokenMap
 from constructions.layout import Grid, Heading, Matrices, Part, Sentence, Style, Table, worded
 from constructions.scalars import Scalar
 from constructions.stages import ANYTHING, Anything, Relation
@@ -136,6 +136,8 @@ class Notation:
         elif isinstance(part, TokenMap):
             yield Heading(f"linear map of every token, {skip}", 1)
             yield self.matrices(("A", self.grid(part.weight, self.stream.slots)))
+        elif isinstance(part, TokenFunction):
+            yield Heading(f"{part.function.name}({part.source}) of every token, {skip} in slot {part.target}", 1)
         elif isinstance(part, MLP):
             yield Heading(f"MLP of every token, {skip}; activation: {part.activation}", 1)
             yield self.mlp(part)

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias
 
 import sympy
 
-from proofs.letters import AnyLetter, Compound, Diagonal, Entrywise, Factor, KernelLetter, Letter, Ones, Word
+from proofs.letters import AnyLetter, Compound, Diagonal, Entrywise, Factor, Features, KernelLetter, Letter, Ones, Word
 from proofs.words import Monomial, Sum
 
 Style: TypeAlias = Literal["text", "latex"]
@@ -140,13 +140,15 @@ def letter_of(letter: AnyLetter, style: Style) -> str:
     return _applied(name, inside, style)
 
 
-def _function_of(letter: Diagonal | Entrywise | KernelLetter | Compound) -> tuple[str, tuple[Sum, ...]]:
+def _function_of(letter: Diagonal | Entrywise | KernelLetter | Features | Compound) -> tuple[str, tuple[Sum, ...]]:
     if isinstance(letter, Diagonal):
         return "diag", (letter.column,)
     if isinstance(letter, Entrywise):
         return letter.function, (letter.argument,)
     if isinstance(letter, KernelLetter):
         return letter.name, (letter.keys, letter.queries)
+    if isinstance(letter, Features):
+        return letter.name, (letter.argument,)
     return letter.operation, letter.arguments
 
 

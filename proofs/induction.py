@@ -130,12 +130,14 @@ def _require_distinct_names(construction: Construction) -> None:
     families = [p for name, p in declared.items() if p.per_layer and getattr(construction, name) is not None]
     symbols = [p.symbol for p in declared.values()]
     depths = {p.depth_symbol for p in families} or ({"k"} - set(symbols))
-    names = ["X", "Y", "x_query", "n", "d", "m", "l", *depths, *construction.extras, *symbols]
+    functions = [held.name for held in _held(construction).values() if getattr(held, "is_arbitrary", False)]
+    names = ["X", "Y", "x_query", "n", "d", "m", "l", *depths, *construction.extras, *symbols, *functions]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ValueError(
             f"{type(construction).__name__} calls two things {', '.join(twice)}: a proof would take them for the same; "
-            "the names X, Y, x_query, n, d, m, k and l are taken, and every parameter and extra needs its own"
+            "the names X, Y, x_query, n, d, m, k and l are taken, and every parameter, extra and arbitrary function "
+            "needs its own"
         )
 
 
@@ -197,11 +199,18 @@ def _rule(relation: Relation) -> Rule:
 
 
 def _fixed(construction: Construction) -> Iterator[str]:
-    """The fields that are no declared parameters: the proof is for their values."""
+    """The fields that are no declared parameters: the proof is for their values, or for every function."""
     declared = parameters(construction)
-    for field in fields(construction):  # type: ignore[arg-type]  # a construction is a dataclass
-        if field.name not in declared:
-            yield f"{field.name} = {getattr(construction, field.name)!r}, as given"
+    for name, held in _held(construction).items():
+        if getattr(held, "is_arbitrary", False):
+            yield str(held)
+        elif name not in declared:
+            yield f"{name} = {held}, as given"
+
+
+def _held(construction: Construction) -> dict[str, Any]:
+    """The fields of a construction and their values."""
+    return {field.name: getattr(construction, field.name) for field in fields(construction)}  # type: ignore[arg-type]
 
 
 def _assumed(relations: Iterable[Relation]) -> Iterator[Assumption]:

@@ -128,6 +128,24 @@ class KernelLetter:
 
 
 @dataclass(frozen=True)
+class Features:
+    """What an arbitrary map of columns makes of its argument, column by column."""
+
+    name: str
+    rows: Size
+    argument: Sum
+    is_symmetric = False
+
+    @property
+    def columns(self) -> Size:
+        return self.argument.columns
+
+    @cached_property
+    def key(self) -> str:
+        return f"{self.name}({self.argument.key})|features {self.rows}"
+
+
+@dataclass(frozen=True)
 class Compound:
     """An operation that the normal form holds as it is: an entrywise product, an inverse of a sum, blocks in a row."""
 
@@ -148,7 +166,7 @@ class Compound:
         return f"{self.operation}({', '.join(argument.key for argument in self.arguments)})"
 
 
-AnyLetter: TypeAlias = Letter | Ones | Diagonal | Entrywise | KernelLetter | Compound
+AnyLetter: TypeAlias = Letter | Ones | Diagonal | Entrywise | KernelLetter | Features | Compound
 
 
 class Factor(NamedTuple):
@@ -219,7 +237,7 @@ def _named_in(letter: AnyLetter) -> Iterator[Letter]:
         yield letter
     elif isinstance(letter, Diagonal):
         yield from named_letters(letter.column)
-    elif isinstance(letter, Entrywise):
+    elif isinstance(letter, (Entrywise, Features)):
         yield from named_letters(letter.argument)
     elif isinstance(letter, KernelLetter):
         yield from named_letters(letter.keys)

@@ -17,6 +17,7 @@ from proofs.letters import (
     Diagonal,
     Entrywise,
     Factor,
+    Features,
     KernelLetter,
     Letter,
     Ones,
@@ -25,7 +26,7 @@ from proofs.letters import (
     transposed,
     word_key,
 )
-from proofs.word_operations import beside, diagonal, entrywise, hadamard, inverse, kernel
+from proofs.word_operations import beside, diagonal, entrywise, features, hadamard, inverse, kernel
 from proofs.words import Coefficient, Monomial, Sum, identity, letter_sum, times_scalar, word_sum, zero
 
 
@@ -219,7 +220,7 @@ def _arguments(letter: AnyLetter) -> tuple[Sum, ...]:
         return ()
     if isinstance(letter, Diagonal):
         return (letter.column,)
-    if isinstance(letter, Entrywise):
+    if isinstance(letter, (Entrywise, Features)):
         return (letter.argument,)
     return (letter.keys, letter.queries) if isinstance(letter, KernelLetter) else letter.arguments
 
@@ -235,6 +236,8 @@ def _letter_rewritten(letter: AnyLetter, rules: Sequence[Rule]) -> Sum | None:
         new = entrywise(letter.function, first, reduced(letter.argument.T, rules))
     elif isinstance(letter, KernelLetter):
         new = kernel(letter.name, first, others[0], letter.symmetric)
+    elif isinstance(letter, Features):
+        new = features(letter.name, letter.rows, first)
     elif isinstance(letter, Diagonal):
         new = diagonal(first)
     else:

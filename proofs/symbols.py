@@ -13,7 +13,7 @@ from typing import Any, Self, final
 
 import sympy
 
-from constructions.block import Block, Entry, Kernel, Size
+from constructions.block import Block, Entry, FeatureMap, Kernel, Size
 from constructions.comparison import Comparison, Verdict
 from constructions.parameters import Unspecified
 from constructions.scalars import Scalar, exact
@@ -184,6 +184,12 @@ class SymbolBlock(Block):
         other = self._same_kind(queries)
         gram = word_operations.kernel(kernel.name, self.normal_form, other.normal_form, kernel.symmetric)
         return type(self)(gram, Formula("kernel", (self.formula, other.formula), kernel.name))
+
+    def features(self, features: FeatureMap) -> Block:
+        if features.function is not None:
+            return super().features(features)
+        image = word_operations.features(features.name, size_of(features.rows), self.normal_form)
+        return type(self)(image, Formula("features", (self.formula,), features.name))
 
     def restated(self, formula: Formula) -> Self:
         """The same block, written differently."""

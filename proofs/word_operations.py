@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import sympy
 
-from proofs.letters import Compound, Diagonal, Entrywise, KernelLetter, Ones, Size, Word, word_key
+from proofs.letters import Compound, Diagonal, Entrywise, Features, KernelLetter, Ones, Size, Word, word_key
 from proofs.words import (
     Coefficient,
     Monomial,
@@ -126,6 +126,26 @@ def kernel(name: str, keys: Sum, queries: Sum, symmetric: bool) -> Sum:
     if symmetric and queries.key < keys.key:
         return letter_sum(KernelLetter(name, queries, keys, symmetric), transposed=True)
     return letter_sum(KernelLetter(name, keys, queries, symmetric))
+
+
+def features(name: str, rows: Size, argument: Sum) -> Sum:
+    """What an arbitrary map makes of every column; of blocks side by side, what it makes of each."""
+    parts = _side_by_side(argument)
+    return (
+        letter_sum(Features(name, rows, argument))
+        if parts is None
+        else beside([features(name, rows, p) for p in parts])
+    )
+
+
+def _side_by_side(argument: Sum) -> Sequence[Sum] | None:
+    """The blocks of which the argument is a row; None if it is not held as one."""
+    for monomial, c in argument.terms.items():
+        if len(argument.terms) == 1 and c == 1 and not monomial.scalars and len(monomial.word) == 1:
+            ((letter, transposed, inverted),) = monomial.word
+            if isinstance(letter, Compound) and letter.operation == "beside" and not (transposed or inverted):
+                return letter.arguments
+    return None
 
 
 def hadamard(a: Sum, b: Sum, as_it_is: bool = False) -> Sum:

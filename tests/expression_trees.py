@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import sympy
 from hypothesis import strategies as st
 
-from constructions.block import Kernel, materialised, softmax
+from constructions.block import FeatureMap, Kernel, materialised, softmax
 from numerics.rationals import RationalBlock, as_fraction
-from proofs.letters import Compound, Diagonal, Entrywise, KernelLetter, Letter, Ones
+from proofs.letters import Compound, Diagonal, Entrywise, Features, KernelLetter, Letter, Ones
 from proofs.symbols import SymbolBlock, size_of
 
 N, D, M = (size_of(name) for name in "ndm")
@@ -48,6 +48,7 @@ FLAVOURS = {
     "diagonals": (*RING, "diagonal", "diagonal", "hadamard", "inverse", "diagonal and ones", "diagonal and ones"),
     "functions": (*RING, "relu", "relu", "relu", "exp", "hadamard"),
     "kernels": (*RING, "kernel", "softmax", "beside", "hadamard"),
+    "feature maps": (*RING, "features", "features", "kernel", "features of a row", "inverse"),
     "everything": (
         *RING,
         "relu",
@@ -59,6 +60,7 @@ FLAVOURS = {
         "kernel",
         "softmax",
         "beside",
+        "features",
     ),
 }
 """What expressions are made of; every kind of expression meets a reason of its own to be wrong."""
@@ -126,6 +128,12 @@ def trees(
         if operation == "kernel":
             inner, which = size(), draw(st.sampled_from(sorted(KERNELS)))
             return Tree("kernel", (tree(inner, r, depth - 1), tree(inner, c, depth - 1)), which)
+        if operation == "features":
+            return Tree("features", (tree(size(), c, depth - 1),), r)
+        if operation == "features of a row":
+            inner, parts = size(), [size(), size()]
+            image = Tree("features", (Tree("beside", tuple(tree(inner, part, depth - 1) for part in parts)),), r)
+            return Tree("@", (image, Tree("above", tuple(tree(part, c, depth - 1) for part in parts))))
         if operation == "softmax":
             place = draw(st.integers(0, 1))
             parts = [tree(size(), c, depth - 1)]
@@ -156,6 +164,16 @@ KERNELS = {
 }
 
 
+def mapped_columns(block, rows):
+    """The rational block of that many features, each of them another polynomial of the whole column."""
+    table = [[as_fraction(block.matrix[i, j]) for i in range(block.rows)] for j in range(block.columns)]
+
+    def feature(i, column):
+        return i + 1 + sum((k + 1 - i) * (v + v**3) for k, v in enumerate(column))
+
+    return block.fill(rows, block.columns, lambda i, j: feature(i, table[j]))
+
+
 class Symbols:
     """Where expressions are built of symbols."""
 
@@ -173,6 +191,9 @@ class Symbols:
 
     def kernel(self, name, keys, queries):
         return keys.kernel(queries, Kernel(name, symmetric=KERNELS[name].symmetric))
+
+    def features(self, block, rows):
+        return block.features(FeatureMap(f"phi{rows}", rows=rows if rows == 1 else str(rows)))
 
 
 class Instance:
@@ -216,6 +237,9 @@ class Instance:
     def kernel(self, name, keys, queries):
         return keys.kernel(queries, KERNELS[name])
 
+    def features(self, block, rows):
+        return block.features(FeatureMap("phi", lambda X: mapped_columns(X, self.size(rows))))
+
     def softmax(self, scores):
         raised = [self.exp(score) for score in scores]
         totals = [block.ones(1, block.rows) @ block for block in raised]
@@ -239,7 +263,7 @@ def _built(tree, numbers):
     operands = [_built(operand, numbers) for operand in tree.operands]
     if operation == "scale":
         return operands[0].scale(numbers.scalar(label))
-    if operation in ("exp", "kernel", "softmax"):
+    if operation in ("exp", "kernel", "softmax", "features"):
         operands = [materialised(operand, numbers.like) for operand in operands]
     first, *rest = operands
     return {
@@ -255,6 +279,7 @@ def _built(tree, numbers):
         "beside": lambda: first.beside(*rest),
         "above": lambda: first.above(*rest),
         "kernel": lambda: numbers.kernel(label, first, rest[0]),
+        "features": lambda: numbers.features(first, label),
         "softmax": lambda: numbers.softmax(operands)[label],
     }[operation]()
 
@@ -289,6 +314,8 @@ def _letter_value(held, instance):
         return value_of(held.column, instance).diagonal()
     if isinstance(held, KernelLetter):
         return instance.kernel(held.name, value_of(held.keys, instance), value_of(held.queries, instance))
+    if isinstance(held, Features):
+        return instance.features(value_of(held.argument, instance), held.rows)
     if isinstance(held, Entrywise):
         argument = value_of(held.argument, instance)
         if held.function == "reciprocal":

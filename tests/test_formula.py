@@ -24,7 +24,7 @@ from expression_trees import (
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from constructions.block import Block, Kernel, Zero, materialised
+from constructions.block import Block, FeatureMap, Kernel, Zero, materialised
 from numerics.rationals import as_fraction
 from proofs.formula import name_of, scalar_of, sum_written
 from proofs.symbols import SymbolBlock
@@ -62,6 +62,7 @@ AS_WRITTEN = [
     (A_next @ u, "A_(l + 1) u", "A_{l + 1} u"),
     ((A @ v).relu().T, "relu(A v_0)'", r"\operatorname{relu}(A v_{0})^\top"),
     (A.hadamard(B), "hadamard(A, B)", r"\operatorname{hadamard}(A, B)"),
+    (A.features(FeatureMap("phi")) @ B, "phi(A) B", r"\operatorname{phi}(A) B"),
     (A.kernel(B, Kernel("my_kernel")), "my_kernel(A, B)", r"\operatorname{my\_kernel}(A, B)"),
 ]
 
@@ -212,6 +213,8 @@ class Reader:
         first, *others = arguments
         if function in KERNELS:
             return self.instance.kernel(function, first, *others)
+        if function.startswith("phi"):
+            return self.instance.features(first, SIZES.get(function[3:], 1))
         if function == "hadamard":
             for other in others:
                 first = first.hadamard(other)

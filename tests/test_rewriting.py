@@ -8,7 +8,7 @@ from expression_trees import SHAPES, D, Instance, M, N, Symbols, Tree, block_of,
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from constructions.block import Kernel
+from constructions.block import FeatureMap, Kernel
 from proofs.rewriting import reduced, rule
 from proofs.symbols import SymbolBlock
 from proofs.words import times_scalar
@@ -173,6 +173,7 @@ ARGUMENTS = {
     "blocks side by side": lambda A: A.beside(I),
     "the keys of a kernel": lambda A: A.kernel(S, Kernel("kappa", symmetric=False)),
     "the queries of a kernel": lambda A: S.kernel(A, Kernel("kappa", symmetric=False)),
+    "a feature map": lambda A: A.features(FeatureMap("phi")),
     "a function of a function": lambda A: (A.relu() @ x).exp(),
     "a transposed function": lambda A: A.exp().T @ S,
     "an inverted function": lambda A: A.exp().inverse(),

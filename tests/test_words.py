@@ -24,7 +24,7 @@ from flint import arb
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from constructions.block import Kernel, compare
+from constructions.block import FeatureMap, Kernel, compare
 from constructions.comparison import Verdict
 from proofs.symbols import SymbolBlock
 from proofs.words import exact_coefficient
@@ -39,6 +39,7 @@ ONE, ONES = A.identity(1), A.ones(N, 1)
 S, G = X @ X.T, X.T @ X
 P = letter("P", D, D)
 SEEDS = st.integers(0, 2**32)
+PHI, NARROW = FeatureMap("phi", rows="p"), FeatureMap("phi", rows="n")
 KAPPA, THETA = Kernel("kappa"), Kernel("theta", symmetric=False)
 
 
@@ -266,6 +267,8 @@ SAME_IN_PRINT = {
     "a letter called like one of a family": (letter("A_l", N, N), letter("A", N, N, DEPTH)),
     "a letter called like a function": (letter("relu(A)", N, N), A.relu()),
     "a kernel called like a function": (A.kernel(B, Kernel("exp")), (A.T @ B).exp()),
+    "a map called like a function": (A.features(FeatureMap("exp", rows="n")), A.exp()),
+    "maps of two widths": (A.features(PHI).T @ A.features(PHI), A.features(NARROW).T @ A.features(NARROW)),
     "kernels that differ in symmetry": (A.kernel(B, KAPPA), A.kernel(B, Kernel("kappa", symmetric=False))),
 }
 
