@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import final
 
 from constructions.attention import Head
-from constructions.block import Block, Zero, materialised
+from constructions.block import Block, materialised
 from constructions.functions import FeatureMap
 from constructions.stream import Stream
 from constructions.weights import Weight
@@ -104,8 +104,9 @@ def _plus_bias(
     token: dict[str, Block], bias: Mapping[str, Block] | None, stream: Stream, group: str
 ) -> dict[str, Block]:
     for slot, column in (bias or {}).items():
-        spread = column if isinstance(column, Zero) else column @ column.ones(1, stream.groups[group])
-        token[slot] = token[slot] + spread if slot in token else spread
+        if not column.is_zero:
+            spread = column @ column.ones(1, stream.groups[group])
+            token[slot] = token[slot] + spread if slot in token else spread
     return token
 
 

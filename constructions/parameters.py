@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
+from types import SimpleNamespace
 from typing import Any, TypeVar, final
 
 from constructions.block import Block, Size, Zero
@@ -17,13 +18,17 @@ from constructions.scalars import Scalar, exact
 Instance = TypeVar("Instance")
 
 
+_PROMPT_SIZES = ("n", "d", "m")
+
+
 @dataclass(frozen=True)
 class Parameter:
     """What is declared of one parameter.
 
     Args:
         symbol: its name in formulas.
-        rows, columns: for a matrix, its sizes: ints, or names of the prompt's sizes ("n", "d", "m"); None for a scalar.
+        rows, columns: for a matrix, its sizes: names of the prompt's sizes ("n", "d", "m"), ints, or names of widths
+            that the parameters themselves decide, such as "h" for the hidden width of an MLP; None for a scalar.
         per_layer: whether every layer has its own.
         has_inverse: whether the theorem assumes so: of a matrix that it is invertible, of a scalar that it is not zero.
         depth_symbol: the number of layers of a per-layer parameter; all parameters that share it are equally long.
@@ -41,12 +46,17 @@ class Parameter:
     counts_layers: bool = False
     depth_symbol: str = "k"
 
-    def shape(self, prompt: Prompt) -> tuple[Size, Size]:
-        """The shape of the matrix for a (lifted) prompt."""
+    def shape(self, sizes: Any) -> tuple[Size, Size]:
+        """The shape of the matrix, from what has the sizes by their names: a lifted prompt, if there are no others."""
         if self.rows is None or self.columns is None:
             raise TypeError(f"the parameter {self.symbol} is a scalar and has no shape")
-        rows, columns = (size if isinstance(size, int) else getattr(prompt, size) for size in (self.rows, self.columns))
+        rows, columns = (size if isinstance(size, int) else getattr(sizes, size) for size in (self.rows, self.columns))
         return rows, columns
+
+    @property
+    def widths(self) -> tuple[str, ...]:
+        """The names of its sizes that are none of the prompt's."""
+        return tuple(size for size in (self.rows, self.columns) if isinstance(size, str) and size not in _PROMPT_SIZES)
 
     @property
     def is_matrix(self) -> bool:
@@ -159,6 +169,12 @@ def parameters(construction: Any) -> dict[str, Parameter]:
     return {f.name: f.metadata["parameter"] for f in fields(construction) if "parameter" in f.metadata}
 
 
+def widths(construction: Any) -> tuple[str, ...]:
+    """The names of the sizes that the parameters that are given decide themselves, each once."""
+    declared = parameters(construction).items()
+    return tuple(dict.fromkeys(w for name, p in declared if getattr(construction, name) is not None for w in p.widths))
+
+
 def map_parameters(construction: Instance, function: Callable[[Any, Parameter], Any]) -> Instance:
     """The construction with ``function(value, declaration)`` in place of every value that is not None.
 
@@ -224,8 +240,9 @@ def lifted(construction: Instance, kind: type[Block], prompt: Prompt) -> Instanc
             f"{type(construction).__name__} is meant for {targets} target, but Y has {prompt.m} rows: run them one "
             "by one"
         )
+    sizes = _sizes(construction, kind, prompt)
     values = {
-        name: _lifted_parameter(getattr(construction, name), name, p, kind, prompt)
+        name: _lifted_parameter(getattr(construction, name), name, p, kind, prompt, sizes)
         for name, p in parameters(construction).items()
     }
     depths: dict[str, dict[str, int]] = {}
@@ -238,21 +255,50 @@ def lifted(construction: Instance, kind: type[Block], prompt: Prompt) -> Instanc
     return replace(construction, **values)  # type: ignore[type-var]
 
 
-def _lifted_parameter(held: Any, name: str, declared: Parameter, kind: type[Block], prompt: Prompt) -> Any:
+def _sizes(construction: Any, kind: type[Block], prompt: Prompt) -> Any:
+    """The prompt's sizes, and the widths as the first parameter with each of them has it."""
+    found: dict[str, Size] = {}
+    for name, p in parameters(construction).items():
+        for value in _first_value(getattr(construction, name), p) if p.widths else ():
+            block = value if isinstance(value, Block) else lift(value, kind, name)
+            for size, held in zip((p.rows, p.columns), block.shape, strict=True):
+                if size in p.widths:
+                    found.setdefault(str(size), block.known_size(held))
+    if not any(p.widths for p in parameters(construction).values()):
+        return prompt
+    missing = {w for p in parameters(construction).values() for w in p.widths} - found.keys()
+    if missing:
+        raise ValueError(f"no parameter says how large {', '.join(sorted(missing))} is: give one that has it")
+    return SimpleNamespace(n=prompt.n, d=prompt.d, m=prompt.m, **found)
+
+
+def _first_value(held: Any, declared: Parameter) -> Iterator[Any]:
+    """The value, or that of the first layer that has one; nothing if all are None."""
+    if isinstance(held, Repeated):
+        held = held.value
+    elif isinstance(held, Family):
+        held = held[0]
+    elif declared.per_layer and held is not None and not isinstance(held, Unspecified):
+        held = next((value for value in held if value is not None), None)
+    if held is not None:
+        yield held
+
+
+def _lifted_parameter(held: Any, name: str, declared: Parameter, kind: type[Block], prompt: Prompt, sizes: Any) -> Any:
     if declared.counts_layers:
         return _lifted_count(held, name, kind)
     if not declared.per_layer:
-        return _lifted_value(held, name, declared, kind, prompt)
+        return _lifted_value(held, name, declared, kind, prompt, sizes)
     if isinstance(held, Unspecified):
         return Family(kind, declared)
     if isinstance(held, Repeated):
         many = kind.lift_scalar(held.depth) if isinstance(held.depth, Unspecified) else held.depth
-        return Repeated(_lifted_value(held.value, name, declared, kind, prompt), many)
+        return Repeated(_lifted_value(held.value, name, declared, kind, prompt, sizes), many)
     if held is None:
         return None
     if isinstance(held, Family):
         return held
-    return tuple(_lifted_value(value, f"{name}[{l}]", declared, kind, prompt) for l, value in enumerate(held))
+    return tuple(_lifted_value(value, f"{name}[{l}]", declared, kind, prompt, sizes) for l, value in enumerate(held))
 
 
 def _lifted_count(held: Any, name: str, kind: type[Block]) -> Size:
@@ -265,13 +311,15 @@ def _lifted_count(held: Any, name: str, kind: type[Block]) -> Size:
     return kind.lift_scalar(held)
 
 
-def _lifted_value(held: Any, name: str, declared: Parameter, kind: type[Block], prompt: Prompt) -> Block | Scalar:
+def _lifted_value(
+    held: Any, name: str, declared: Parameter, kind: type[Block], prompt: Prompt, sizes: Any
+) -> Block | Scalar:
     if not declared.is_matrix:
         value = kind.lift_scalar(held)
         if not isinstance(value, (int, float)) and isinstance(value, (Block, str, list)):
             raise TypeError(f"{name} must be a scalar, but {type(held).__name__} came")
         return exact(value)
-    shape = declared.shape(prompt)
+    shape = declared.shape(sizes)
     if held is None or isinstance(held, Zero):
         return Zero(*shape)
     block = lift(held, kind, name)

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from fractions import Fraction
+from types import SimpleNamespace
 from typing import Any, NamedTuple, TypeVar
 
 import array_api_compat
 import numpy as np
 
 from constructions.block import Block, Zero
-from constructions.parameters import Parameter, PerLayer, Repeated, Unspecified, parameters
+from constructions.parameters import Parameter, PerLayer, Repeated, Unspecified, parameters, widths
 from constructions.prompt import Prompt
 from numerics.rationals import RationalBlock
 from numerics.rounding import Rounded
@@ -27,6 +28,9 @@ Matrix = list[list[Fraction]]
 
 LARGEST = 2
 """The largest magnitude of an entry of a parameter or of an iterate."""
+
+LARGEST_WIDTH = 3
+"""The largest width, of those that parameters decide themselves."""
 
 DYADIC = 64
 """The denominator of exact entries in kinds that round: every float dtype holds k / 64 up to magnitude 2."""
@@ -119,6 +123,7 @@ def exact_parameters(construction: Construction, sizes: Sizes, rng: Randomness, 
         them. What is declared invertible (or nonzero) is so, exactly.
     """
     rng = generator(rng)
+    held = with_widths(construction, sizes, lambda: int(rng.integers(1, LARGEST_WIDTH + 1)))
 
     def entry() -> Fraction:
         return _over(int(rng.integers(1, 4)), rng)
@@ -127,7 +132,7 @@ def exact_parameters(construction: Construction, sizes: Sizes, rng: Randomness, 
         accepted = is_invertible if declared.has_inverse else _is_anything
         if not declared.is_matrix:
             return until(entry, accepted)
-        rows, columns = shape(declared, sizes)
+        rows, columns = shape(declared, held)
         return until(lambda: [[entry() for _ in range(columns)] for _ in range(rows)], accepted)
 
     return with_parameters(construction, depth, value)
@@ -142,13 +147,14 @@ def float_parameters(
     every float dtype holds exactly.
     """
     rng = generator(rng)
+    held = with_widths(construction, sizes, lambda: int(rng.integers(1, LARGEST_WIDTH + 1)))
 
     def value(declared: Parameter) -> Any:
         accepted = is_invertible if declared.has_inverse else _is_anything
         if not declared.is_matrix:
             return until(lambda: float(_over(DYADIC, rng)), accepted)
-        held = shape(declared, sizes)
-        return until(lambda: rng.uniform(-LARGEST, LARGEST, held).astype(dtype), accepted)
+        rows_columns = shape(declared, held)
+        return until(lambda: rng.uniform(-LARGEST, LARGEST, rows_columns).astype(dtype), accepted)
 
     return with_parameters(construction, depth, value)
 
@@ -184,9 +190,14 @@ def with_parameters(construction: Construction, depth: int, value: Callable[[Par
     return replace(construction, **values)  # type: ignore[type-var]  # a construction is a dataclass
 
 
-def shape(declared: Parameter, sizes: Sizes) -> tuple[int, int]:
+def with_widths(construction: Any, sizes: Sizes, draw: Callable[[], int]) -> Any:
+    """The sizes, by name, together with a width drawn for each that the construction's parameters decide themselves."""
+    return SimpleNamespace(**sizes._asdict(), **{name: draw() for name in widths(construction)})
+
+
+def shape(declared: Parameter, sizes: Any) -> tuple[int, int]:
     """The shape of a matrix parameter; ValueError if it is declared invertible but not square."""
-    rows, columns = declared.shape(sizes)  # type: ignore[arg-type]  # it reads nothing else of a prompt
+    rows, columns = declared.shape(sizes)
     if declared.has_inverse and rows != columns:
         raise ValueError(
             f"{declared.symbol} is declared invertible, but {sizes} give it the shape ({rows}, {columns}): "

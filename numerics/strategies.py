@@ -22,7 +22,7 @@ from hypothesis.strategies import SearchStrategy
 
 from constructions.parameters import Parameter
 from constructions.prompt import Prompt
-from numerics.instances import LARGEST, Matrix, Sizes, is_invertible, shape, with_parameters
+from numerics.instances import LARGEST, LARGEST_WIDTH, Matrix, Sizes, is_invertible, shape, with_parameters, with_widths
 from numerics.tasks import Array
 
 Construction = TypeVar("Construction")
@@ -45,6 +45,7 @@ SIZES = sizes()
 ENTRIES = rationals()
 PARAMETERS = rationals(LARGEST, 3)
 DEPTHS = st.integers(1, 3)
+WIDTHS = st.integers(1, LARGEST_WIDTH)
 
 
 def rational_matrices(rows: int, columns: int, entries: SearchStrategy[Fraction] = ENTRIES) -> SearchStrategy[Matrix]:
@@ -92,10 +93,12 @@ def constructions(
         depth: the length of per-layer parameters, or a strategy for it.
     """
 
+    held = with_widths(prototype, sizes, lambda: draw(WIDTHS))
+
     def value(declared: Parameter) -> Any:
         drawn: SearchStrategy[Any] = PARAMETERS
         if declared.is_matrix:
-            drawn = rational_matrices(*shape(declared, sizes), PARAMETERS)
+            drawn = rational_matrices(*shape(declared, held), PARAMETERS)
         return draw(drawn.filter(is_invertible) if declared.has_inverse else drawn)
 
     return with_parameters(prototype, _drawn(draw, depth), value)

@@ -23,7 +23,7 @@ from constructions.block import Block, materialised
 from constructions.construction import Construction, forward, iterates
 from constructions.parameters import Parameter, lifted
 from constructions.prompt import Prompt
-from numerics.instances import Sizes, shape, with_parameters
+from numerics.instances import Sizes, shape, with_parameters, with_widths
 from numerics.rationals import RationalBlock
 from proofs.explicit import ExplicitBlock
 
@@ -79,10 +79,11 @@ def difference_at(prototype: Construction, layers: int, sizes: Sizes) -> tuple[l
             count[name] = count.get(name, 0) + 1
             name = f"{name}_{count[name]}"
         if declared.is_matrix:
-            return symbols(name, *shape(declared, sizes))
+            return symbols(name, *shape(declared, held))
         return sympy.Symbol(name, positive=True) if declared.positive else sympy.Symbol(name)
 
     n, d, m = sizes
+    held = with_widths(prototype, sizes, lambda: 1)
     construction = with_parameters(prototype, layers, value)
     prompt = Prompt(symbols("X", d, n), symbols("Y", m, n), symbols("x_query", d, 1))
     predicted, claimed = predictions(construction, prompt, ExplicitBlock)

@@ -14,7 +14,7 @@ from typing import Any
 from constructions.block import Block, Size, Zero
 from constructions.claims import Claim, claims
 from constructions.construction import Construction
-from constructions.parameters import generic, generic_prompt, lifted, parameters
+from constructions.parameters import generic, generic_prompt, lifted, parameters, widths
 from constructions.prompt import Prompt
 from constructions.stages import Index, Iterate, Relation
 from numerics.mutations import weight_blocks
@@ -131,7 +131,8 @@ def _require_distinct_names(construction: Construction) -> None:
     symbols = [p.symbol for p in declared.values()]
     depths = {p.depth_symbol for p in families} or ({"k"} - set(symbols))
     functions = [held.name for held in _held(construction).values() if getattr(held, "is_arbitrary", False)]
-    names = ["X", "Y", "x_query", "n", "d", "m", "l", *depths, *construction.extras, *symbols, *functions]
+    taken = ["X", "Y", "x_query", "n", "d", "m", "l", *depths]
+    names = [*taken, *construction.extras, *symbols, *functions, *widths(construction)]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ValueError(
@@ -230,6 +231,8 @@ def _left_free(construction: Construction) -> Iterator[str]:
     sizes = "n, d, m >= 1: the numbers of context tokens, features and targets"
     yield sizes if m == "m" else f"n, d >= 1: the numbers of context tokens and features; {m} target"
     yield f"X (d, n), Y ({m}, n), x_query (d, 1): any numbers"
+    for name in widths(construction):
+        yield f"{name} >= 1: a width that the parameters decide"
     for name, shape in construction.extras.items():
         yield f"{name} ({shape[0]}, {shape[1]}): any numbers within the hypotheses"
     for name, p in parameters(construction).items():
