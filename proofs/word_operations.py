@@ -26,7 +26,10 @@ RELU_PAIR = "relu_pair_is_the_identity"
 
 
 def diagonal(argument: Sum) -> Sum:
-    """diag of a row or column; linear in it, the identity for ones, and diag(diag(u) v) = diag(u) diag(v)."""
+    """diag of a row or column; linear in it, the identity for ones, and diag(diag(u) v) = diag(u) diag(v).
+
+    The reciprocals of a single word u give diag(u)^-1; those of a sum are held as they are.
+    """
     column = argument if argument.columns == 1 else argument.T
     if column.rows == 1:
         return column
@@ -43,6 +46,10 @@ def _word_diagonal(column: Word, rows: Size) -> Sum:
         return identity(rows)
     if first.is_diagonal:
         return word_sum((first,), rows, rows) @ _word_diagonal(tuple(rest), rows)
+    if isinstance(first.letter, Entrywise) and first.letter.function == "reciprocal" and not rest:
+        inverted = first.letter.argument.T if first.transposed else first.letter.argument
+        if len(inverted.terms) == 1:
+            return inverse(diagonal(inverted))
     return letter_sum(Diagonal(word_sum(column, rows, 1)))
 
 
@@ -54,6 +61,8 @@ def entrywise(function: str, argument: Sum, its_transpose: Sum | None = None) ->
     The letter holds the argument or its transpose, whichever comes first; under relations these have other forms.
     """
     its_transpose = argument.T if its_transpose is None else its_transpose
+    if function == "reciprocal" and argument.rows == argument.columns == 1:
+        return inverse(argument, its_transpose)
     if argument.is_zero and function in ("relu", "exp"):
         return ones(argument.rows, argument.columns) if function == "exp" else argument
     if function != "relu":

@@ -5,7 +5,7 @@ from fractions import Fraction
 import pytest
 
 from constructions.attention import Head, Mask
-from constructions.block import Kernel, Verdict, compare
+from constructions.block import Kernel, Verdict, compare, softmax
 from constructions.stream import Stream
 from constructions.weights import Weight
 from proofs.symbols import SymbolBlock, size_of
@@ -63,3 +63,23 @@ def test_a_softmax_multiplies_the_exponential_scores_by_a_factor_that_no_value_e
     Z = SymbolBlock.letter("Z", m, n)
     left = symbolic_update("softmax", Y) @ symbolic_update("exp", Z).T
     assert are_equal(left, symbolic_update("exp", Y) @ symbolic_update("softmax", Z).T)
+
+
+def test_a_softmax_times_its_column_sums_is_the_exponential():
+    scores = X.T @ X
+    total = scores.ones(1, n) @ scores.exp()
+    (weights,) = softmax([scores])
+    assert are_equal(weights @ total.diagonal(), scores.exp())
+    assert not are_equal(weights @ total.T.diagonal().scale(2), scores.exp())
+
+
+def test_the_columns_of_a_softmax_sum_to_one():
+    for scores in (X.T @ X, X.T @ x_query):
+        (weights,) = softmax([scores])
+        assert are_equal(scores.ones(1, n) @ weights, scores.ones(1, scores.columns))
+
+
+def test_the_rows_of_a_softmax_are_not_taken_to_sum_to_one():
+    scores = X.T @ X
+    (weights,) = softmax([scores])
+    assert not are_equal(weights @ scores.ones(n, 1), scores.ones(n, 1))
