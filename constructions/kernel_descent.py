@@ -204,6 +204,10 @@ class MLPDescent(DescentOnFeatures):
     b_2: Any = matrix("b_2", "d", 1, default=None)
     activation: str = "relu"
 
+    def __post_init__(self) -> None:
+        if self.activation not in ("relu", "square"):
+            raise ValueError(f"activation = {self.activation!r}: it must be 'relu' or 'square'")
+
     def featured(self, X: Block) -> Block:
         hidden = self.A_1 @ X + self.b_1 @ X.ones(1, X.columns)
         active = hidden.relu() if self.activation == "relu" else hidden.square()
