@@ -6,6 +6,7 @@ from difflib import get_close_matches
 
 from proofs import (
     ahn,
+    cheng,
     copying,
     dai,
     depth_separation,
@@ -20,6 +21,7 @@ from proofs import (
     softmax_heads,
     step_count_theorems,
     von_oswald,
+    von_oswald_features,
 )
 from proofs.theorem import Theorem
 
@@ -27,6 +29,7 @@ MODULES = (
     von_oswald,
     copying,
     softmax_heads,
+    von_oswald_features,
     one_step_optimum,
     ahn,
     fu,
@@ -37,6 +40,7 @@ MODULES = (
     krylov_theorem,
     dai,
     gatmiry,
+    cheng,
     huang,
     descents,
 )

@@ -104,7 +104,7 @@ def larger(a: Any, b: Any) -> Any:
     """The larger of two numbers, either of which may be missing."""
     if a is None or b is None:
         return b if a is None else a
-    return b if Fraction(b) > Fraction(a) else a
+    return b if b > a else a
 
 
 def float_above(value: Fraction | None) -> float | None:

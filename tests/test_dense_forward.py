@@ -1,5 +1,6 @@
 """The dense forward pass, held against the one over blocks: on every construction, and on layers at random."""
 
+from dataclasses import fields, replace
 from fractions import Fraction
 
 import numpy as np
@@ -8,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from constructions.attention import Head, Mask, causal
-from constructions.block import Kernel, compare
+from constructions.block import FeatureMap, Kernel, compare
 from constructions.comparison import Verdict
 from constructions.construction import streams
 from constructions.dense import dense_forward, dense_layer
+from constructions.kernels import polynomial
 from constructions.layer import MLP, Attention, Layer, TokenMap
 from constructions.parameters import lifted
 from constructions.stages import layers_of
@@ -29,6 +31,7 @@ from numerics.instances import (
 from numerics.rationals import RationalBlock
 from numerics.rounding import RoundedBlock
 from proofs.catalogue import catalogue
+from proofs.kernel_instances import MONOMIALS
 
 
 def is_made_of_layers(construction):
@@ -39,12 +42,22 @@ def is_made_of_layers(construction):
     return all(isinstance(layer, Layer) for stage in stages for layer in layers_of(stage))
 
 
+def with_functions(construction):
+    """The construction with a kernel and a feature map of its own in place of arbitrary ones."""
+    stand_ins = {Kernel: polynomial(2), FeatureMap: MONOMIALS}
+    held = {field.name: getattr(construction, field.name) for field in fields(construction)}
+    arbitrary = {name: value for name, value in held.items() if getattr(value, "is_arbitrary", False)}
+    return replace(construction, **{name: stand_ins[type(value)] for name, value in arbitrary.items()})
+
+
+KINDS = {"exact": RationalBlock, "ball": BallBlock}
 CONSTRUCTIONS = {
-    name: theorem.construction
+    name: (with_functions(theorem.construction), KINDS[kind])
     for name, theorem in catalogue().items()
-    if theorem.construction is not None and "exact" in theorem.kinds and is_made_of_layers(theorem.construction)
+    for kind in KINDS.keys() & set(theorem.kinds)
+    if theorem.construction is not None and is_made_of_layers(theorem.construction)
 }
-EVERY = pytest.mark.parametrize("prototype", CONSTRUCTIONS.values(), ids=CONSTRUCTIONS)
+EVERY = pytest.mark.parametrize(("prototype", "kind"), CONSTRUCTIONS.values(), ids=CONSTRUCTIONS)
 
 
 def matrix(rows):
@@ -72,15 +85,16 @@ def differences(construction, prompt):
 
 @EVERY
 @pytest.mark.parametrize("sizes", [Sizes(1, 1), Sizes(2, 3), Sizes(4, 2, 3)], ids=str)
-def test_dense_run_equals_the_run_over_blocks_exactly(prototype, sizes):
+def test_dense_run_equals_the_run_over_blocks_exactly(prototype, kind, sizes):
     rng, sizes = np.random.default_rng(5), sizes_for(prototype, sizes)
     construction = exact_parameters(prototype, sizes, rng, 2)
-    prompt = rational_prompt(rng, *sizes, extra_shapes(prototype, sizes, rng))
+    drawn = rational_prompt(rng, *sizes, extra_shapes(prototype, sizes, rng))
+    prompt = drawn.map(lambda entry: kind.lift(entry).entry)
     assert differences(construction, prompt) == []
 
 
 @EVERY
-def test_dense_run_equals_the_run_over_blocks_within_the_rounding(prototype):
+def test_dense_run_equals_the_run_over_blocks_within_the_rounding(prototype, kind):
     rng, sizes = np.random.default_rng(6), sizes_for(prototype, Sizes(4, 3, 2))
     construction = float_parameters(prototype, sizes, rng, 2)
     prompt = float_prompt(rng, *sizes, extras=extra_shapes(prototype, sizes, rng))
