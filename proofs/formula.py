@@ -92,7 +92,7 @@ def sum_written(total: Sum, style: Style = "text") -> str:
         body = _monomial(monomial, total, style)
         factor = scalar_of(c, style)
         if not body:
-            part = factor if factor not in ("", "-") else factor + "1"
+            part = _number(c, style, len(total.terms) == 1)
         else:
             part = f"{factor}{body}" if factor in ("", "-") else f"{factor} {body}"
         if text:
@@ -100,6 +100,16 @@ def sum_written(total: Sum, style: Style = "text") -> str:
         else:
             text = part
     return text or "0"
+
+
+def _number(value: Any, style: Style, alone: bool) -> str:
+    """A coefficient without a word: in brackets only if it is a sum among other terms."""
+    text = scalar_of(value, style)
+    if text in ("", "-"):
+        return f"{text}1"
+    if value.is_Number and style == "text":
+        return plain(value)
+    return text[1:-1] if alone and isinstance(value, sympy.Add) and text.startswith("(") else text
 
 
 def _monomial(monomial: Monomial, total: Sum, style: Style) -> str:

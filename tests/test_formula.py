@@ -77,6 +77,9 @@ AS_NORMAL_FORM = [
     (A.ones(1, N).beside(A.ones(1, 1)), "1_(n + 1)'", r"\mathbf{1}_{n + 1}^\top"),
     (ONE, "1", "1"),
     (-ONE + s, "-1 + s", "-1 + s"),
+    (ONE.scale(Fraction(1, 2)), "1/2", r"\frac{1}{2}"),
+    (s - ONE.scale(Fraction(1, 2)), "-1/2 + s", r"-\frac{1}{2} + s"),
+    (ONE.scale(Fraction(-1, 2)).exp(), "exp(-1/2)", r"\operatorname{exp}(-\frac{1}{2})"),
     (I.scale(3) - A, "3 I - A", "3 I - A"),
     ((A + B) @ C, "A C + B C", "A C + B C"),
     ((A @ B).T, "B' A'", r"B^\top A^\top"),
@@ -197,7 +200,7 @@ class Reader:
         if name in NUMBERS:
             return self.instance.scalar(NUMBERS[name])
         if name == "I":
-            return Fraction(1)
+            return EYE
         _, shape = name.split("_")
         return self.instance.letter(name, *(1 if size == "1" else SIZES[size] for size in shape))
 
@@ -241,7 +244,14 @@ NUMBERS = {"eta": ETA, "mu": MU, "l": DEPTH, "n": N, "d": D, "m": M}
 SIZES = {"n": N, "d": D, "m": M}
 
 
+EYE = Fraction(1)
+"""The identity, of which the size is not printed; told from the number 1 by which object it is."""
+
+
 def times(left, right):
+    for one, other in ((left, right), (right, left)):
+        if other is EYE and isinstance(one, Block) and one.shape == (1, 1):
+            return as_fraction(one.matrix[0, 0])
     if isinstance(left, Block) and isinstance(right, Block):
         for one, other in ((left, right), (right, left)):
             if one.shape == (1, 1) and left.columns != right.rows:
@@ -255,7 +265,7 @@ def plus(left, right):
     like = left if isinstance(left, Block) else right
     if not isinstance(like, Block):
         return left + right
-    left, right = (x if isinstance(x, Block) else times(x, like.identity(like.rows)) for x in (left, right))
+    left, right = (x if isinstance(x, Block) else like.identity(like.rows).scale(x) for x in (left, right))
     return left + right
 
 
