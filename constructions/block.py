@@ -143,11 +143,7 @@ class Block(ABC):
     ) -> Block:
         """A named matrix given entry by entry, such as the positions of the tokens; a letter in the symbolic kind.
 
-        Args:
-            name: of the letter.
-            rows, columns: the sizes.
-            function: the exact entry in row i and column j; of one form for all indices, such as ``one_if_equal``.
-            opaque: whether the function may do without such a form; a proof then knows the matrix by its name alone.
+        The exact entry ``function(i, j)`` has one form for all indices, such as ``one_if_equal``, unless it is opaque.
         """
         return self.fill(rows, columns, function)
 

@@ -125,7 +125,9 @@ def _mutations_of(layer: Layer | None, number: int) -> Iterator[Mutation]:
             list(enumerate(part.heads)) if isinstance(part, Attention) else [(None, part)]
         )
         for head, owner in owners:
-            changed = [(weight, block) for weight in _WEIGHTS.get(type(owner), ()) for block in getattr(owner, weight) or ()]
+            changed = [
+                (weight, block) for weight in _WEIGHTS.get(type(owner), ()) for block in getattr(owner, weight) or ()
+            ]
             if isinstance(owner, Head) and not is_unscaled(owner):
                 changed.append(("factor", None))
             for weight, block in changed:

@@ -36,8 +36,8 @@ from proofs.kernel_instances import MONOMIALS
 
 def is_made_of_layers(construction):
     """Whether every layer has weights; a map of streams, such as a training step outside of the network, has none."""
-    prompt = rational_prompt(0, 1, 1, 1, extra_shapes(construction, Sizes(1, 1), 0)).lifted()
-    live = lifted(exact_parameters(construction, Sizes(1, 1), 0, 1), RationalBlock, prompt)
+    prompt = rational_prompt(0, 1, 1, 1, extra_shapes(construction, Sizes(1, 1), 0)).lifted(BallBlock)
+    live = lifted(exact_parameters(construction, Sizes(1, 1), 0, 1), BallBlock, prompt)
     stages = live.stages(prompt)
     return all(isinstance(layer, Layer) for stage in stages for layer in layers_of(stage))
 
