@@ -1,31 +1,37 @@
 """Smallest counterexamples: the least prompt on which a construction does not predict what it claims.
 
 "Smallest" is lexicographic in (layers, n, d, m, sum of the absolute values of all entries), entries being integers and
-step sizes positive ones. At
-each size the transformer's prediction minus the algorithm's is a polynomial in the entries: if it is zero, no
-counterexample of that size exists; if not, its integer points are searched in order.
+step sizes positive ones; where hypotheses are declared, only entries that satisfy them count.
+
+At each size the transformer's prediction minus the algorithm's is a polynomial in the entries, unless a ReLU is in the
+way. If the polynomial is zero, no counterexample of that size exists; if not, its integer points are searched in order.
+With a ReLU in the network the integer points are run in rationals, the first ``MOST_RUNS`` of each size: where none is
+a counterexample, nothing is said of the others. The same goes for points that hypotheses leave.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
-from itertools import combinations, product
-from math import comb
+from itertools import product
 from typing import Any
 
 import numpy as np
 import sympy
 
-from constructions.block import Block, materialised
+from constructions.block import Block, compare, materialised
+from constructions.comparison import Verdict
 from constructions.construction import Construction, forward, iterates
-from constructions.parameters import Parameter, lifted
+from constructions.decoding import layer_in
+from constructions.layer import MLP, Attention
+from constructions.parameters import Parameter, lifted, map_parameters, parameters
 from constructions.prompt import Prompt
+from constructions.stages import layers_of
 from numerics.instances import Sizes, shape, with_parameters, with_widths
-from numerics.rationals import RationalBlock
+from numerics.rationals import RationalBlock, as_fraction
 from proofs.explicit import ExplicitBlock
+from proofs.integer_points import count_of_integer_points, integer_points
 
 LARGEST = Sizes(2, 2, 2)
 """The largest sizes that are searched."""
@@ -34,15 +40,23 @@ MOST_LAYERS = 2
 """The most layers that are searched."""
 
 LARGEST_SUM = 12
-"""The largest sum of absolute values that is searched at a size where the polynomial is not zero."""
+"""The largest sum of absolute values that is searched."""
+
+MOST_POINTS = 100_000
+"""The most points of a size at which polynomials are evaluated; a sum of which not all fit is left out."""
+
+MOST_RUNS = 500
+"""The most points of a size at which a network with ReLU is run."""
 
 
 @dataclass(frozen=True)
 class Counterexample:
     """A prompt, with parameters, on which a construction does not predict what it claims.
 
-    ``difference`` is the transformer's prediction minus the algorithm's at this size, as a polynomial in the entries;
-    ``sizes_without`` are the smaller sizes, (layers, n, d, m), at which that polynomial is zero.
+    ``difference`` is the transformer's prediction minus the algorithm's at this size, as polynomials in the entries, or
+    None for a network with ReLU. Of the smaller sizes, (layers, n, d, m), ``sizes_without`` are those at which the two
+    predictions are equal for all entries, and ``sizes_searched`` those of which only this is known: no integer point
+    up to the sum of absolute values that stands beside them is a counterexample.
     """
 
     construction: Construction
@@ -52,22 +66,90 @@ class Counterexample:
     entries: dict[str, Any]
     predicted: list[list[Fraction]]
     claimed: list[list[Fraction]]
-    difference: tuple[Any, ...]
-    sizes_without: tuple[tuple[int, Sizes], ...]
+    difference: tuple[Any, ...] | None
+    sizes_without: tuple[tuple[int, Sizes], ...] = ()
+    sizes_searched: tuple[tuple[int, Sizes, int], ...] = ()
 
     def __str__(self) -> str:
         entries = ", ".join(f"{name} = {_short(value)}" for name, value in self.entries.items())
         outcome = f"the transformer predicts {_short(self.predicted)}, claimed is {_short(self.claimed)}"
-        return f"{size_written(self.layers, self.sizes)}: {entries}: {outcome}"
+        return f"{self.size}: {entries}: {outcome}"
+
+    @property
+    def size(self) -> str:
+        """Its size in words."""
+        return self.written(self.layers, self.sizes)
+
+    def written(self, layers: int, sizes: Sizes) -> str:
+        """A size in words, the number of layers as the construction counts them."""
+        declared = [p for _, p in _declared(self.construction)]
+        counted = [f"{p.symbol} = {layers}" for p in declared if p.counts_layers]
+        if not counted and any(p.per_layer for p in declared):
+            counted = [f"{layers} layer{'s' if layers > 1 else ''}"]
+        return ", ".join([*counted, f"n = {sizes.n}, d = {sizes.d}, m = {sizes.m}"])
 
 
-def size_written(layers: int, sizes: Sizes) -> str:
-    """A size in words."""
-    return f"{layers} layer{'s' if layers > 1 else ''}, n = {sizes.n}, d = {sizes.d}, m = {sizes.m}"
+def smallest_counterexample(
+    prototype: Construction, largest: Sizes = LARGEST, most_layers: int = MOST_LAYERS
+) -> Counterexample | None:
+    """The smallest counterexample up to the given sizes, or None if none is found.
+
+    Raises:
+        LookupError: if a polynomial is not zero, but no integer point that is searched shows it.
+    """
+    without: list[tuple[int, Sizes]] = []
+    searched: list[tuple[int, Sizes, int]] = []
+    for layers, n, d, m in product(
+        _numbers_of_layers(prototype, most_layers), *(range(1, each + 1) for each in largest)
+    ):
+        sizes = Sizes(n, d, m)
+        if prototype.targets not in ("m", m):
+            continue
+        construction, prompt = symbolic_instance(prototype, layers, sizes)
+        difference = None if _has_relu(construction, prompt) else difference_of(construction, prompt)
+        if difference is None:
+            point, sum_reached = _first_run_that_differs(construction, prompt)
+        elif polynomials := [value for value in difference if value != 0]:
+            point, sum_reached = _smallest_point(polynomials, _violations(construction, prompt))
+        else:
+            without.append((layers, sizes))
+            continue
+        if point is None:
+            searched.append((layers, sizes, sum_reached))
+            continue
+        exact, exact_prompt = _at(point, construction, prompt)
+        predicted, claimed = predictions(exact, exact_prompt, RationalBlock)
+        if compare(predicted, claimed).verdict is Verdict.EQUAL:
+            raise AssertionError(
+                "the polynomials and the rational run disagree on a counterexample: one of the kinds is wrong"
+            )
+        return Counterexample(
+            exact,
+            exact_prompt,
+            layers,
+            sizes,
+            _entries(exact, exact_prompt),
+            _fractions(predicted),
+            _fractions(claimed),
+            None if difference is None else tuple(polynomials),
+            tuple(without),
+            tuple(searched),
+        )
+    return None
 
 
-def difference_at(prototype: Construction, layers: int, sizes: Sizes) -> tuple[list[Any], Construction, Prompt]:
-    """(transformer's prediction minus the algorithm's, as polynomials; the construction; the prompt), of symbols."""
+def _numbers_of_layers(prototype: Construction, most: int) -> range:
+    """The numbers of layers that are searched: from 0 if they are counted as such, the only one of a fixed network."""
+    declared = [p for _, p in _declared(prototype)]
+    if any(p.counts_layers for p in declared):
+        return range(most + 1)
+    if any(p.per_layer for p in declared):
+        return range(1, most + 1)
+    return range(int(prototype.depth), int(prototype.depth) + 1)
+
+
+def symbolic_instance(prototype: Construction, layers: int, sizes: Sizes) -> tuple[Construction, Prompt]:
+    """The construction and a prompt at one size, every entry a symbol of its own."""
     count = dict[str, int]()
 
     def symbols(name: str, rows: int, columns: int) -> Any:
@@ -84,10 +166,24 @@ def difference_at(prototype: Construction, layers: int, sizes: Sizes) -> tuple[l
 
     n, d, m = sizes
     held = with_widths(prototype, sizes, lambda: 1)
-    construction = with_parameters(prototype, layers, value)
-    prompt = Prompt(symbols("X", d, n), symbols("Y", m, n), symbols("x_query", d, 1))
+    extras = {
+        name: [size if isinstance(size, int) else getattr(sizes, size, 1) for size in rows_and_columns]
+        for name, rows_and_columns in prototype.extras.items()
+    }
+    prompt = Prompt(
+        symbols("X", d, n),
+        symbols("Y", m, n),
+        symbols("x_query", d, 1),
+        tuple((name, symbols(name, *rows_and_columns)) for name, rows_and_columns in extras.items()),
+    )
+    return with_parameters(prototype, layers, value), prompt
+
+
+def difference_of(construction: Construction, prompt: Prompt) -> list[Any] | None:
+    """Transformer's prediction minus the algorithm's, as polynomials in the symbols; None if it is none."""
     predicted, claimed = predictions(construction, prompt, ExplicitBlock)
-    return [sympy.expand(value) for value in (predicted - claimed).entry], construction, prompt
+    difference = [sympy.expand(value) for value in (predicted - claimed).entry]
+    return difference if all(value.is_polynomial(*value.free_symbols) for value in difference) else None
 
 
 def predictions(construction: Construction, prompt: Prompt, kind: type[Block]) -> tuple[Block, Block]:
@@ -98,134 +194,132 @@ def predictions(construction: Construction, prompt: Prompt, kind: type[Block]) -
     return materialised(forward(live, held), held.X), materialised(live.predict(last, held), held.X)
 
 
-def smallest_counterexample(
-    prototype: Construction, largest: Sizes = LARGEST, most_layers: int = MOST_LAYERS
-) -> Counterexample | None:
-    """The smallest counterexample up to the given sizes, or None if at all of them the claim is an identity.
+def _has_relu(construction: Construction, prompt: Prompt) -> bool:
+    """Whether a layer has a ReLU; then a symbolic run is dear, and its outcome in general no polynomial."""
+    held = prompt.lifted(ExplicitBlock)
+    stages = lifted(construction, ExplicitBlock, held).stages(held)
+    layers = [layer_in(layer) for stage in stages for layer in layers_of(stage)]
+    for part in (part for layer in layers if layer is not None for part in layer.sublayers):
+        if isinstance(part, Attention) and any(head.score == "relu" for head in part.heads):
+            return True
+        if isinstance(part, MLP) and part.activation == "relu":
+            return True
+    return False
+
+
+def _violations(construction: Construction, prompt: Prompt) -> list[Any]:
+    """The polynomials that are zero on exactly those entries that satisfy the hypotheses."""
+    held = prompt.lifted(ExplicitBlock)
+    relations = lifted(construction, ExplicitBlock, held).hypotheses(held)
+    zeros = held.X.zeros
+    return [
+        sympy.expand(value)
+        for relation in relations
+        for value in (relation.left - relation.right + zeros(*relation.left.shape)).entry
+    ]
+
+
+def _smallest_point(polynomials: Sequence[Any], violations: Sequence[Any]) -> tuple[dict[Any, int] | None, int]:
+    """(the least integer point at which some polynomial is not zero and every violation is, the last sum searched).
 
     Raises:
-        LookupError: if a polynomial is not zero but no integer point up to ``LARGEST_SUM`` shows it.
+        LookupError: if there is none, and no violation either.
     """
-    without = []
-    for layers, n, d, m in product(range(1, most_layers + 1), *(range(1, size + 1) for size in largest)):
-        sizes = Sizes(n, d, m)
-        if prototype.targets not in ("m", m):
-            continue
-        difference, construction, prompt = difference_at(prototype, layers, sizes)
-        polynomials = [value for value in difference if value != 0]
-        if not polynomials:
-            without.append((layers, sizes))
-            continue
-        point = _smallest_point(polynomials)
-        return _counterexample(
-            prototype, layers, sizes, construction, prompt, point, tuple(polynomials), tuple(without)
-        )
-    return None
-
-
-def _smallest_point(polynomials: list[Any]) -> dict[Any, int]:
-    """The integer point of least sum of absolute values at which some polynomial is not zero."""
-    variables = sorted(set().union(*(p.free_symbols for p in polynomials)), key=str)
+    variables = sorted(set().union(*(p.free_symbols for p in (*polynomials, *violations))), key=str)
     if not variables:
-        return {}
-    cleared = [sympy.Poly(p, *variables).clear_denoms()[1].as_expr() for p in polynomials]
-    evaluate = sympy.lambdify(variables, cleared, "numpy")
-    positive = [position for position, variable in enumerate(variables) if variable.is_positive]
-    for total in range(len(positive), LARGEST_SUM + 1):
-        points = integer_points(len(variables), total)
-        points = points[np.all(points[:, positive] > 0, axis=1)]
-        values = np.array([np.broadcast_to(value, len(points)) for value in evaluate(*points.T)])
-        hits = np.flatnonzero(np.any(values != 0, axis=0))
+        return {}, 0
+    cleared = [sympy.Poly(p, *variables).clear_denoms()[1] for p in (*polynomials, *violations)]
+    evaluate = sympy.lambdify(variables, [p.as_expr() for p in cleared], "numpy")
+    reached = 0
+    for total, points in _points(variables, MOST_POINTS):
+        held = points if all(_largest_value(p, total) < 2**63 for p in cleared) else points.astype(object)
+        values = np.array([np.broadcast_to(value, len(points)) for value in evaluate(*held.T)])
+        differs, violates = (np.any(part != 0, axis=0) for part in np.split(values, [len(polynomials)]))
+        hits = np.flatnonzero(differs & ~violates)
         if len(hits):
-            return dict(zip(variables, (int(value) for value in points[hits[0]]), strict=True))
-    raise LookupError(
-        f"the polynomials {polynomials} are not zero, but no integer point up to sum {LARGEST_SUM} shows it"
-    )
+            return dict(zip(variables, (int(value) for value in points[hits[0]]), strict=True)), total
+        reached = total
+    if violations:
+        return None, reached
+    raise LookupError(f"the polynomials {polynomials} are not zero, but no integer point up to sum {reached} shows it")
 
 
-@lru_cache(maxsize=64)
-def integer_points(dimension: int, total: int) -> np.ndarray[Any, Any]:
-    """Every integer vector whose absolute values sum to ``total``, positive entries first; (count, dimension)."""
-    return np.array(list(_integer_points(dimension, total)), dtype=np.int64).reshape(-1, dimension)
+def _largest_value(polynomial: Any, total: int) -> int:
+    """A bound on the polynomial, term by term, at integer points of that sum: whether 64 bits hold it."""
+    return int(sum(abs(c) for c in polynomial.coeffs())) * max(total, 1) ** int(polynomial.total_degree())
 
 
-def _integer_points(dimension: int, total: int) -> Iterator[tuple[int, ...]]:
-    for support in range(min(dimension, total), -1, -1):
-        if (support == 0) != (total == 0):
-            continue
-        for places in combinations(range(dimension), support):
-            for cuts in combinations(range(1, total), support - 1) if support else [()]:
-                parts = np.diff((0, *cuts, total)) if support else ()
-                for signs in product((1, -1), repeat=support):
-                    vector = [0] * dimension
-                    for place, part, sign in zip(places, parts, signs, strict=True):
-                        vector[place] = sign * int(part)
-                    yield tuple(vector)
+def _points(variables: Sequence[Any], most: int) -> Iterator[tuple[int, np.ndarray[Any, Any]]]:
+    """(sum, the integer points of that sum at which positive variables are positive), while no more than ``most``."""
+    positive = [position for position, variable in enumerate(variables) if variable.is_positive]
+    count = 0
+    for total in range(LARGEST_SUM + 1):
+        count += count_of_integer_points(len(variables), total)
+        if count > most:
+            return
+        points = integer_points(len(variables), total)
+        yield total, points[np.all(points[:, positive] > 0, axis=1)]
 
 
-def count_of_integer_points(dimension: int, total: int) -> int:
-    """How many integer vectors have absolute values that sum to ``total``."""
-    if total == 0:
-        return 1
-    return sum(comb(dimension, s) * comb(total - 1, s - 1) * 2**s for s in range(1, min(dimension, total) + 1))
+def _first_run_that_differs(construction: Construction, prompt: Prompt) -> tuple[dict[Any, int] | None, int]:
+    """(the first of ``MOST_RUNS`` integer points that is a counterexample, the last sum of which all were run)."""
+    variables = sorted(_symbols(construction, prompt), key=str)
+    runs, complete = 0, 0
+    for total, points in _points(variables, MOST_POINTS):
+        for values in points[: MOST_RUNS - runs].tolist():
+            point = dict(zip(variables, values, strict=True))
+            if _is_counterexample(*_at(point, construction, prompt)):
+                return point, complete
+        runs += len(points)
+        if runs > MOST_RUNS:
+            break
+        complete = total
+    return None, complete
 
 
-def _counterexample(
-    prototype: Construction,
-    layers: int,
-    sizes: Sizes,
-    construction: Construction,
-    prompt: Prompt,
-    point: dict[Any, int],
-    difference: tuple[Any, ...],
-    without: tuple[tuple[int, Sizes], ...],
-) -> Counterexample:
-    """The point written into the construction and the prompt, and run again in rationals."""
+def _is_counterexample(construction: Construction, prompt: Prompt) -> bool:
+    held = prompt.lifted(RationalBlock)
+    live = lifted(construction, RationalBlock, held)
+    if any(compare(each.left, each.right).verdict is not Verdict.EQUAL for each in live.hypotheses(held)):
+        return False
+    return compare(*predictions(live, held, RationalBlock)).verdict is Verdict.DIFFERENT
+
+
+def _at(point: dict[Any, int], construction: Construction, prompt: Prompt) -> tuple[Construction, Prompt]:
+    """The point written into construction and prompt; a symbol without a value is 0, or 1 if positive."""
 
     def number(value: Any) -> Any:
         if isinstance(value, (list, tuple)):
             return type(value)(number(part) for part in value)
         return Fraction(point.get(value, 1 if value.is_positive else 0))
 
-    symbolic = iter(_parameter_values(construction))
-    exact = with_parameters(prototype, layers, lambda _: number(next(symbolic)))
-    exact_prompt = prompt.map(number)
-    predicted, claimed = predictions(exact, exact_prompt, RationalBlock)
-    if (predicted - claimed).matrix == (claimed - claimed).matrix:  # type: ignore[attr-defined]
-        raise AssertionError(
-            "the polynomials and the rational run disagree on a counterexample: one of the kinds is wrong"
-        )
-    entries = {
-        "X": exact_prompt.X,
-        "Y": exact_prompt.Y,
-        "x_query": exact_prompt.x_query,
-        **_named_parameters(exact),
-    }
-    return Counterexample(
-        exact,
-        exact_prompt,
-        layers,
-        sizes,
-        entries,
-        _fractions(predicted),
-        _fractions(claimed),
-        difference,
-        without,
-    )
+    exact = map_parameters(construction, lambda value, declared: value if declared.counts_layers else number(value))
+    return exact, prompt.map(number)
 
 
-def _parameter_values(construction: Construction) -> Iterator[Any]:
+def _symbols(construction: Construction, prompt: Prompt) -> Iterator[Any]:
+    """Every symbol of a construction and a prompt of symbols."""
+
+    def flat(value: Any) -> Iterator[Any]:
+        if isinstance(value, (list, tuple)):
+            for part in value:
+                yield from flat(part)
+        else:
+            yield value
+
     for value, declared in _declared(construction):
-        yield from value if declared.per_layer else (value,)
+        if not declared.counts_layers:
+            yield from flat(getattr(value, "value", value))
+    yield from flat([prompt.X, prompt.Y, prompt.x_query, *(entry for _, entry in prompt.extras)])
 
 
-def _named_parameters(construction: Construction) -> dict[str, Any]:
-    return {declared.symbol: value for value, declared in _declared(construction)}
+def _entries(construction: Construction, prompt: Prompt) -> dict[str, Any]:
+    """The entries of a counterexample by name."""
+    named = {p.symbol: getattr(value, "value", value) for value, p in _declared(construction) if not p.counts_layers}
+    return {"X": prompt.X, "Y": prompt.Y, "x_query": prompt.x_query, **dict(prompt.extras), **named}
 
 
 def _declared(construction: Construction) -> Iterator[tuple[Any, Parameter]]:
-    from constructions.parameters import parameters
-
     for name, declared in parameters(construction).items():
         value = getattr(construction, name)
         if value is not None:
@@ -233,7 +327,7 @@ def _declared(construction: Construction) -> Iterator[tuple[Any, Parameter]]:
 
 
 def _fractions(block: Block) -> list[list[Fraction]]:
-    return [[Fraction(int(value.p), int(value.q)) for value in row] for row in block.entry]
+    return [[as_fraction(value) for value in row] for row in block.entry]
 
 
 def _short(value: Any) -> str:

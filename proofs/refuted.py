@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, final
@@ -20,7 +20,6 @@ from proofs.counterexamples import (
     MOST_LAYERS,
     Counterexample,
     predictions,
-    size_written,
     smallest_counterexample,
 )
 from proofs.evidence import FAILS, HOLDS, Evidence, Settings, timed
@@ -60,8 +59,8 @@ class RefutedStatement(Theorem):
         found = [example for example in self.counterexamples if example is not None]
         if len(found) < len(self.printed):
             n, d, m = LARGEST
-            reason = f"a reading is an identity at every size up to n = {n}, d = {d}, m = {m} and {MOST_LAYERS} layers"
-            return Evidence(kind, FAILS, instances=len(self.printed), reason=reason)
+            reason = f"no counterexample to a reading up to n = {n}, d = {d}, m = {m} and {MOST_LAYERS} layers"
+            return Evidence(kind, FAILS, instances=len(self.printed), reason=reason, undecided=True)
         if kind == "proof":
             return Evidence(kind, HOLDS, "; ".join(_differing(example) for example in found), len(found))
         if kind == "refutation":
@@ -82,26 +81,43 @@ class RefutedStatement(Theorem):
     def shown(self) -> str:
         lines = []
         for reading, example in zip(self.printed, self.counterexamples, strict=True):
-            lines += [
-                f"As printed: {(type(reading).__doc__ or '').splitlines()[0]}",
-                f"Counterexample: {example}",
-            ]
+            lines += [f"As printed: {(type(reading).__doc__ or '').splitlines()[0]}", f"Counterexample: {example}"]
             if example is not None:
-                lines += [f"Transformer minus claim, for all entries of that size: {_polynomials(example)}"]
+                lines += _difference_lines(example)
+                lines += [f"Smaller sizes: {text}" for text in _smaller(example)]
+            lines.append("")
         return "\n".join([*lines, f"Corrected: {self.corrected}"])
 
 
 def _differing(example: Counterexample) -> str:
-    size = size_written(example.layers, example.sizes)
-    smaller = (
-        f"; at the {len(example.sizes_without)} smaller sizes searched it is zero" if example.sizes_without else ""
-    )
-    return f"at {size} transformer minus claim is the polynomial {_polynomials(example)}{smaller}"
+    if example.difference is None:
+        differing = f"at {example.size} the exact run of the counterexample is the proof"
+    else:
+        differing = f"at {example.size} transformer minus claim is the polynomial {_polynomials(example)}"
+    return "; ".join([differing, *_smaller(example)])
+
+
+def _difference_lines(example: Counterexample) -> list[str]:
+    if example.difference is None:
+        return []
+    hypotheses = " that satisfy the hypotheses" if example.prompt.extras else ""
+    return [f"Transformer minus claim, for all entries of that size{hypotheses}: {_polynomials(example)}"]
+
+
+def _smaller(example: Counterexample) -> Iterator[str]:
+    """What is known of the smaller sizes that were searched."""
+    if example.sizes_without:
+        count = len(example.sizes_without)
+        yield f"at {count} smaller size{'s' if count > 1 else ''} transformer and claim are equal for all entries"
+    for layers, sizes, largest in example.sizes_searched:
+        size = example.written(layers, sizes)
+        yield f"at {size} none among the integer points up to sum {largest}, which proves nothing of the others"
 
 
 def _polynomials(example: Counterexample) -> str:
     return ", ".join(
-        str(polynomial).replace("**", "^").replace("*", " ").replace("[1,1]", "") for polynomial in example.difference
+        str(polynomial).replace("**", "^").replace("*", " ").replace("[1,1]", "")
+        for polynomial in example.difference or ()
     )
 
 
