@@ -9,15 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Rational
 from typing import TypeAlias
 
 from constructions.block import Block, Kernel, Size, Zero, materialised, softmax
-from constructions.scalars import Scalar, is_one, one_if_at_most
+from constructions.scalars import Scalar, exact, is_one, one_if_at_most
 from constructions.stream import Stream
 from constructions.weights import Weight
 
 Pattern: TypeAlias = Callable[[int, int], "bool | Scalar"]
-"""Whether the token at one position may be a key for the token at another: (key position, query position)."""
+"""(key position, query position) -> whether the one token is a key for the other, or with which exact weight."""
 
 
 def causal(key_position: int, query_position: int) -> Scalar:
@@ -32,8 +33,9 @@ class Mask:
     Args:
         keys: the key groups, for all queries alike or by query group (a group left out attends to nothing); None
             means all groups.
-        pattern: a further condition on the positions of key and query, such as ``causal``. For symbols it is a letter,
-            of which the construction's lemmas say what is used; so it must be a function of a module, not a lambda.
+        pattern: a further condition on the positions of key and query, such as ``causal``. In place of a bool it may
+            give a weight, an int or a Fraction that the score is multiplied by, such as 1 / t for the mean over t keys;
+            a softmax knows no such weights. For symbols it is a letter, so it must be a function of a module there.
 
     A token without a key gets nothing, under a softmax too.
     """
@@ -51,22 +53,47 @@ class Mask:
                 raise ValueError(f"the mask names the group {group!r}, but the stream has {list(stream.groups)}")
         return keys
 
-    def block(self, stream: Stream, key_group: str, query_group: str) -> Block | None:
-        """The 0/1 block (keys, queries) of the pattern on a pair of groups, or None if it allows every pair."""
+    def block(self, stream: Stream, key_group: str, query_group: str, *, weighted: bool = True) -> Block | None:
+        """The block (keys, queries) of the pattern's weights on a pair of groups, or None if it allows every pair.
+
+        Raises:
+            TypeError, ValueError: as for ``weight``.
+        """
         if self.pattern is None:
             return None
-        positions, pattern = stream.positions(), self.pattern
+        positions = stream.positions()
         (first_key, key_stride), (first_query, query_stride) = positions[key_group], positions[query_group]
-        sizes, name = (stream.groups[key_group], stream.groups[query_group]), _name_of(pattern)
+        sizes, name = (stream.groups[key_group], stream.groups[query_group]), _name_of(self.pattern)
 
         def allowed(i: int, j: int) -> Scalar:
-            weight = pattern(first_key + key_stride * i, first_query + query_stride * j)
-            return int(weight) if isinstance(weight, bool) else weight
+            return self.weight(first_key + key_stride * i, first_query + query_stride * j, weighted=weighted)
 
         if name is None:
             return stream.like().fill(*sizes, allowed)
         at = _position("i", first_key, key_stride), _position("j", first_query, query_stride)
         return stream.like().given(f"{name}[{at[0]}, {at[1]}]", *sizes, allowed, opaque=True)
+
+    def weight(self, key_position: int, query_position: int, *, weighted: bool = True) -> Scalar:
+        """What the pattern multiplies the score of a key by: 1 or 0 if it gives a bool.
+
+        Raises:
+            TypeError: if the pattern gives anything but a bool, an int or a Fraction.
+            ValueError: if it gives another weight than 0 or 1, but ``weighted`` is False.
+        """
+        weight = True if self.pattern is None else self.pattern(key_position, query_position)
+        if hasattr(weight, "one_if_equal"):
+            return weight  # an unknown number, in a proof
+        if not isinstance(weight, Rational):
+            raise TypeError(
+                f"the pattern of a mask gives {weight!r} for the key at {key_position} and the query at "
+                f"{query_position}: it must be a bool, an int or a Fraction"
+            )
+        if not weighted and weight not in (0, 1):
+            raise ValueError(
+                f"the pattern of a mask gives the weight {weight} for the key at {key_position} and the query at "
+                f"{query_position}, but a softmax has weights of its own: the pattern must give a bool there"
+            )
+        return exact(int(weight) if isinstance(weight, bool) else weight)
 
 
 def _name_of(pattern: Pattern) -> str | None:
@@ -157,7 +184,8 @@ class Head:
     ) -> dict[str, Block]:
         """The score blocks (keys, queries) of one query group, by key group."""
         like, size = stream.like(), stream.groups[group]
-        patterns = {key_group: self.mask.block(stream, key_group, group) for key_group in keys}
+        weighted = self.score != "softmax"
+        patterns = {key_group: self.mask.block(stream, key_group, group, weighted=weighted) for key_group in keys}
         if isinstance(self.score, Kernel):
             space = self._key_space(stream)
             columns = _stacked(query, space, size, like)

@@ -71,15 +71,18 @@ def products(head: Head, stream: Stream) -> tuple[Block, Block]:
     return dense.W_K.T @ dense.W_Q, dense.P @ dense.W_V
 
 
-def dense_mask(mask: Mask, stream: Stream) -> Block:
-    """1 where the token of the row is a key for the token of the column, else 0; concrete sizes only."""
+def dense_mask(mask: Mask, stream: Stream, *, weighted: bool = True) -> Block:
+    """The weight of the token of the row as a key for the token of the column, 1 or 0 unless the pattern gives others.
+
+    Concrete sizes only; ``weighted=False`` refuses other weights, as a softmax does.
+    """
     groups = list(_token_groups(stream))
     keys = {group: mask.key_groups(stream, group) for group in stream.groups}
 
-    def is_key(i: int, j: int) -> bool:
-        return groups[i] in keys[groups[j]] and (mask.pattern is None or mask.pattern(i, j))
+    def weight(i: int, j: int) -> Scalar:
+        return mask.weight(i, j, weighted=weighted) if groups[i] in keys[groups[j]] else 0
 
-    return stream.like().fill(len(groups), len(groups), lambda i, j: int(is_key(i, j)))
+    return stream.like().fill(len(groups), len(groups), weight)
 
 
 def dense_attention(H: Block, head: DenseHead, mask: Block, score: Score = "linear", factor: Scalar = 1) -> Block:
@@ -88,7 +91,8 @@ def dense_attention(H: Block, head: DenseHead, mask: Block, score: Score = "line
     Args:
         H: the token matrix, (D, T).
         head: the full matrices.
-        mask: 0 or 1, (T, T), a row per key. A token without a key gets nothing, under a softmax too.
+        mask: the weights of the keys, (T, T), a row per key, 0 or 1 under a softmax. A token without a key gets
+            nothing, under a softmax too.
         score, factor: as in ``Head``.
     """
     keys, queries, values = head.W_K @ H, head.W_Q @ H, head.W_V @ H
@@ -123,7 +127,7 @@ def _update(part: Sublayer, stream: Stream, H: Block) -> Block:
     if isinstance(part, Attention):
         total = H.zeros(*H.shape)
         for head in part.heads:
-            mask = dense_mask(head.mask, stream)
+            mask = dense_mask(head.mask, stream, weighted=head.score != "softmax")
             total = total + dense_attention(H, dense_head(head, stream), mask, head.score, head.factor)
         return total
     if isinstance(part, TokenMap):

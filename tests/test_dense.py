@@ -116,6 +116,14 @@ def test_dense_mask_is_in_the_order_of_the_prompt():
     assert equal(dense_mask(mask, stream), matrix([[1, 1, 1], [0, 1, 0], [0, 0, 1]]))
 
 
+def test_dense_mask_holds_the_weights_of_the_pattern():
+    stream = Stream({"x": 1}, {"context": 2, "query": 1}, {("x", "context"): matrix([[1, 1]])})
+    mask = Mask(keys=("context",), pattern=lambda i, j: Fraction(1, j + 1) if i <= j else 0)
+    third = Fraction(1, 3)
+    half = Fraction(1, 2)
+    assert equal(dense_mask(mask, stream), matrix([[1, half, third], [0, half, third], [0, 0, 0]]))
+
+
 # Export.
 
 

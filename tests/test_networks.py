@@ -13,6 +13,7 @@ from flint import arb
 from constructions.attention import Head, Mask, causal
 from constructions.block import Kernel, Verdict, compare
 from constructions.construction import forward
+from constructions.dense import dense_layer
 from constructions.gradient_descent import GradientDescent
 from constructions.layer import MLP, Attention, Layer, TokenMap
 from constructions.prompt import Prompt
@@ -148,7 +149,7 @@ def test_a_head_attends_token_by_token_in_rationals(score, weigh, pattern, place
 
 
 @ORDERS
-@pytest.mark.parametrize("pattern", [None, causal])
+@pytest.mark.parametrize("pattern", [None, causal, lambda i, j: int(i <= j)])
 @pytest.mark.parametrize(
     ("score", "weigh"),
     [
@@ -269,6 +270,36 @@ def test_a_token_whose_pattern_leaves_no_key_receives_nothing(score):
     result = Attention(head(BallBlock.lift, **options))(stream_of(tokens, INTERLEAVED, BallBlock.lift))
     weigh = softmax if score == "softmax" else scored(lambda s: s)
     assert holds(result, moved(tokens, attended(tokens, W_K, W_Q, W_V, lambda i, j: i < j, weigh)))
+
+
+def causal_mean(i, j):
+    """The mean over the tokens up to the query: each is a key with the weight 1 / (number of keys)."""
+    return Fraction(1, j + 1) if i <= j else 0
+
+
+@ORDERS
+@pytest.mark.parametrize("score", ["linear", "relu"])
+def test_pattern_may_weigh_the_keys_of_each_query(score, places):
+    result = Attention(head(score=score, mask=Mask(pattern=causal_mean)))(stream_of(TOKENS, places))
+    weigh = scored(lambda s: s if score == "linear" else max(s, 0))
+    received = attended(TOKENS, W_K, W_Q, W_V, causal, weigh)
+    means = [[Fraction(value, j + 1) for value in total] for j, total in enumerate(received)]
+    assert holds(result, moved(TOKENS, means))
+
+
+@pytest.mark.parametrize("dense", [False, True])
+def test_softmax_refuses_weights_of_the_pattern(dense):
+    layer = Layer(Attention(head(BallBlock.lift, score="softmax", mask=Mask(pattern=causal_mean))))
+    stream = stream_of(balls(TOKENS), lift=BallBlock.lift)
+    with pytest.raises(ValueError, match="gives the weight 1/2 for the key at 0 and the query at 1, but a softmax has"):
+        dense_layer(layer, stream) if dense else layer(stream)
+
+
+@pytest.mark.parametrize("weight", [0.5, None, "1"])
+def test_pattern_that_gives_no_exact_weight_is_refused(weight):
+    layer = Attention(head(mask=Mask(pattern=lambda i, j: weight)))
+    with pytest.raises(TypeError, match="it must be a bool, an int or a Fraction"):
+        layer(stream_of(TOKENS))
 
 
 def test_an_opaque_kernel_has_no_numbers():
