@@ -28,6 +28,14 @@ from constructions.stream import Stream
 from constructions.weights import Weight
 
 
+def newton_step(M: Block, *columns: Block) -> Block:
+    """2 M - M G M, for the Gram matrix G = sum of C C^T over the given blocks of columns."""
+    following = M.scale(2)
+    for C in columns:
+        following = following - M @ C @ (C.T @ M)
+    return following
+
+
 @dataclass(frozen=True, kw_only=True, repr=False)
 class NewtonIteration(Construction):
     """The algorithm that the Newton networks share, and the layer that does its step.
@@ -53,7 +61,7 @@ class NewtonIteration(Construction):
         return self.steps
 
     def step(self, l: Index, M: Block, prompt: Prompt) -> Block:
-        return M.scale(2) - M @ prompt.X @ (prompt.X.T @ M)
+        return newton_step(M, prompt.X)
 
     def predict(self, M: Block, prompt: Prompt) -> Block:
         return prompt.Y @ (prompt.X.T @ (M @ prompt.x_query))

@@ -92,13 +92,15 @@ class NewtonFromGramMasked(NewtonIteration):
         return symmetric_and_commuting(iterate, prompt)
 
 
+def symmetric(M: Block) -> tuple[Relation, ...]:
+    """What every Newton iterate from a symmetric start is."""
+    return (Relation("M is symmetric", M.T, M),)
+
+
 def symmetric_and_commuting(M: Block, prompt: Prompt) -> tuple[Relation, ...]:
-    """What every Newton iterate is: symmetric, and commuting with X X^T."""
+    """What every Newton iterate from alpha X X^T is: symmetric, and commuting with X X^T."""
     X = prompt.X
-    return (
-        Relation("M is symmetric", M.T, M),
-        Relation("M commutes with X X^T", M @ X @ X.T, X @ X.T @ M),
-    )
+    return (*symmetric(M), Relation("M commutes with X X^T", M @ X @ X.T, X @ X.T @ M))
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)

@@ -20,9 +20,10 @@ from constructions.attention import Head
 from constructions.block import Block, Size
 from constructions.construction import Construction
 from constructions.layer import MLP, Attention, Layer, Sublayer
-from constructions.newton_gram import symmetric_and_commuting
+from constructions.newton import newton_step
+from constructions.newton_gram import symmetric
 from constructions.parameters import layer_count, scalar
-from constructions.positions import ORDER, positions, previous_token, previous_token_scores
+from constructions.positions import GROUPS, ORDER, positions, previous_token, previous_token_scores
 from constructions.prompt import Prompt
 from constructions.relu_pairs import relu_pair
 from constructions.scalars import Scalar, ratio
@@ -54,8 +55,10 @@ class PaperNewton(Construction):
     """
 
     iterate_symbol = "M"
-    family = "newton"
+    family: ClassVar[str | None] = "newton"
     targets: ClassVar[int | str] = 1
+    query_slot: ClassVar[str] = "XT"
+    """Where the last layer reads x_query."""
 
     alpha: Scalar = scalar("alpha", positive=True)
     steps: int = layer_count()
@@ -67,11 +70,16 @@ class PaperNewton(Construction):
 
     # The algorithm.
 
+    def columns(self, prompt: Prompt) -> dict[str, Block]:
+        """The inputs in the slots U and X, by group: the keys of the Newton layers."""
+        return {"inputs": prompt.X}
+
     def initial(self, prompt: Prompt) -> Block:
-        return (prompt.X @ prompt.X.T).scale(self.alpha)
+        first, *others = (C @ C.T for C in self.columns(prompt).values())
+        return sum(others, first).scale(self.alpha)
 
     def step(self, l: Index, M: Block, prompt: Prompt) -> Block:
-        return M.scale(2) - M @ prompt.X @ (prompt.X.T @ M)
+        return newton_step(M, *self.columns(prompt).values())
 
     def predict(self, M: Block, prompt: Prompt) -> Block:
         return prompt.Y @ (prompt.X.T @ (M @ prompt.x_query))
@@ -81,7 +89,7 @@ class PaperNewton(Construction):
         return self.initial(prompt) @ prompt.X @ prompt.X.T
 
     def relations(self, iterate: Block, prompt: Prompt) -> tuple[Relation, ...]:
-        return symmetric_and_commuting(iterate, prompt)
+        return symmetric(iterate)
 
     # The weights.
 
@@ -89,14 +97,9 @@ class PaperNewton(Construction):
         """x_i in U, y_i in y, x_query in rows XT of its own, and the position codes."""
         d = prompt.d
         return Stream(
-            slots={"U": d, "X": d, "y": 1, "Z": d, "W": d, "XT": d, "result": 1, "one": 1, "p": 1, "pp": 1},
+            slots={"U": d, "X": d, "y": 1, "Z": d, "W": d, self.query_slot: d, "result": 1, "one": 1, "p": 1, "pp": 1},
             groups={"inputs": prompt.n, "targets": prompt.n, "query": 1},
-            blocks={
-                **positions(prompt.X, prompt.n),
-                ("U", "inputs"): prompt.X,
-                ("y", "targets"): prompt.Y,
-                ("XT", "query"): prompt.x_query,
-            },
+            blocks={**self.held(prompt), **{("U", group): C for group, C in self.columns(prompt).items()}},
             order=ORDER,
         )
 
@@ -108,17 +111,20 @@ class PaperNewton(Construction):
 
         As printed the sum is that of u_j <u_j, x>.
         """
-        return Layer(Attention(*self.newton_heads(prompt)), linear_map({("U", "U"): 1}))
+        return Layer(Attention(*self.pair(self.newton_head(prompt))), linear_map({("U", "U"): 1}))
 
-    def newton_heads(self, prompt: Prompt) -> tuple[Head, ...]:
-        """(G, J, J) and (-G, J, -J) with normaliser n; query from U and key from X unless ``printed``."""
+    def newton_head(self, prompt: Prompt) -> Head:
+        """(G, J, J) with normaliser n; query from U and key from X unless ``printed``."""
         query, key = ("X", "U") if self.printed else ("U", "X")
-        head = Head(
+        return Head(
             key=Weight({("key", key): 1}),
             query=Weight({("key", query): ratio(-prompt.n, 2)}),
             value=Weight({("U", "U"): 1}),
             factor=ratio(1, prompt.n),
         )
+
+    def pair(self, head: Head) -> tuple[Head, Head]:
+        """The two ReLU heads in place of a linear one: (Q, K, V) and (-Q, K, -V)."""
         return relu_pair(head)
 
     def prologue(self, prompt: Prompt) -> tuple[Layer, ...]:
@@ -131,7 +137,7 @@ class PaperNewton(Construction):
         )
         return (
             Layer(linear_map({("X", "U"): 1})),
-            Layer(Attention(*relu_pair(initialise))),
+            Layer(Attention(*self.pair(initialise))),
             Layer(linear_map({("U", "X"): -1})),
         )
 
@@ -162,35 +168,41 @@ class PaperNewton(Construction):
         return MLP(inner, Weight({("Z", "sum"): ratio(1, 4), ("Z", "gap"): ratio(-1, 4)}), activation="square")
 
     def inner_product(self, prompt: Prompt) -> Sublayer:
-        """result <- result + <Z, XT>: the sum over rows of (Z_i + XT_i)^2 / 4 - (Z_i - XT_i)^2 / 4."""
-        quarter = prompt.X.ones(1, prompt.d).scale(ratio(1, 4))
-        inner = Weight({("sum", "Z"): 1, ("sum", "XT"): 1, ("gap", "Z"): 1, ("gap", "XT"): -1})
+        """result <- result + <Z, x>, x = XT: the sum over rows of (Z_i + x_i)^2 / 4 - (Z_i - x_i)^2 / 4."""
+        quarter, x = prompt.X.ones(1, prompt.d).scale(ratio(1, 4)), self.query_slot
+        inner = Weight({("sum", "Z"): 1, ("sum", x): 1, ("gap", "Z"): 1, ("gap", x): -1})
         return MLP(inner, Weight({("result", "sum"): quarter, ("result", "gap"): -quarter}), activation="square")
 
     # The invariant.
 
     def state(self, l: Index, M: Block, prompt: Prompt) -> State:
         """Before Newton layer l the inputs hold M x in U and x in X; the targets hold y, the query x_query in XT."""
-        return {**self.held(prompt), ("U", "inputs"): M @ prompt.X, ("X", "inputs"): prompt.X}
+        return self.carried(lambda C: M @ C, prompt)
+
+    def carried(self, U: Callable[[Block], Block], prompt: Prompt) -> dict[tuple[str, str], Block]:
+        """What is held where the columns C have U(C) in U and themselves in X."""
+        columns = self.columns(prompt).items()
+        return {
+            **self.held(prompt),
+            **{("U", group): U(C) for group, C in columns},
+            **{("X", group): C for group, C in columns},
+        }
 
     def held(self, prompt: Prompt) -> dict[tuple[str, str], Block]:
         """What no layer before the epilogue changes."""
-        return {
-            **positions(prompt.X, prompt.n),
-            ("y", "targets"): prompt.Y,
-            ("XT", "query"): prompt.x_query,
-        }
+        apart = {} if "query" in self.columns(prompt) else {(self.query_slot, "query"): prompt.x_query}
+        return {**positions(prompt.X, prompt.n), ("y", "targets"): prompt.Y, **apart}
 
     def stages(self, prompt: Prompt) -> tuple[Stage, ...]:
         X, Y = prompt.X, prompt.Y
         move, initialise, affine = self.prologue(prompt)
         to_targets, multiply, add, to_query, product = self.epilogue(prompt)
 
-        def before(U: Callable[[Block], Block]) -> Callable[[Block], State]:
-            return lambda M: {**self.held(prompt), ("U", "inputs"): U(M), ("X", "inputs"): X}
+        def initialised(C: Block) -> Block:
+            return sum(((K @ (K.T @ C)).scale(self.alpha) for K in self.columns(prompt).values()), C)
 
         def moved(M: Block) -> dict[tuple[str, str], Block]:
-            return {**self.state(0, M, prompt), ("U", "targets"): M @ X}
+            return {**self.carried(lambda C: M @ C, prompt), ("U", "targets"): M @ X}
 
         def multiplied(M: Block) -> dict[tuple[str, str], Block]:
             return {**moved(M), ("Z", "targets"): M @ X @ Y.diagonal()}
@@ -207,14 +219,15 @@ class PaperNewton(Construction):
             return {**summed(M), **scattered, ("Z", "query"): M @ X @ Y.T}
 
         def answered(M: Block) -> State:
-            return {**delivered(M), ("result", "query"): Y @ X.T @ M.T @ prompt.x_query}
+            unread = {("result", group): ANYTHING for group in GROUPS if (self.query_slot, group) in moved(M)}
+            return {**delivered(M), **unread, ("result", "query"): Y @ X.T @ M.T @ prompt.x_query}
 
         (newton,) = super().stages(prompt)
         assert isinstance(newton, Loop)
         return (
-            Single(move, before(lambda M: X), name="move"),
-            Single(initialise, before(lambda M: X + (X @ (X.T @ X)).scale(self.alpha)), name="initialise"),
-            Single(affine, before(lambda M: M @ X), name="affine"),
+            Single(move, lambda M: self.carried(lambda C: C, prompt), name="move"),
+            Single(initialise, lambda M: self.carried(initialised, prompt), name="initialise"),
+            Single(affine, lambda M: self.carried(lambda C: M @ C, prompt), name="affine"),
             newton,
             Single(to_targets, moved, name="move"),
             Single(multiply, multiplied, name="multiply"),
