@@ -3,15 +3,18 @@
 Each differs in one method from the construction that is right; the docstring says what is printed and what is correct.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from constructions.attention import Head
 from constructions.block import Block
 from constructions.newton import newton_step
 from constructions.newton_paper import PaperNewton
+from constructions.newton_spectrum import StalledNewton, StalledNewtonAtRankOne, least_squares_solution
 from constructions.newton_with_query import PaperNewtonWithQuery
 from constructions.prompt import Prompt
-from constructions.stages import Index
+from constructions.stages import Index, Relation
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -53,3 +56,41 @@ class PaperNewtonWithQueryClaimedOnGram(PaperNewtonWithQuery):
 
     def step(self, l: Index, M: Block, prompt: Prompt) -> Block:
         return newton_step(M, prompt.X)
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class ConvergesAtTwiceTheInverseNorm(StalledNewton):
+    """1 + k Newton steps from alpha = 2 / |S S^T|, claimed to converge to least squares; alpha must be below that.
+
+    What is claimed of every k is the limit: on these data the predictions after one step, two steps, ... are proved to
+    be all the same, so that they converge to it and to nothing else. W_star is a least-squares solution.
+
+    Reference: Fu et al. (2024), the scale of their iteration.
+    """
+
+    extras: ClassVar[Mapping[str, tuple[str | int, str | int]]] = {"W_star": ("m", "d")}
+
+    def hypotheses(self, prompt: Prompt) -> tuple[Relation, ...]:
+        return *super().hypotheses(prompt), least_squares_solution(prompt)
+
+    def predict(self, M: Block, prompt: Prompt) -> Block:
+        return prompt.extra("W_star") @ prompt.x_query
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class ConvergesAtTwiceTheInverseFrobeniusNorm(StalledNewtonAtRankOne):
+    """1 + k Newton steps from alpha = 2 / |S S^T|_F, claimed to converge to least squares; false at rank one.
+
+    The limit is claimed as in ``ConvergesAtTwiceTheInverseNorm``, for a query x_query = X c in the span of the inputs.
+
+    Reference: Fu et al. (2024), released code, first commit.
+    """
+
+    extras: ClassVar[Mapping[str, tuple[str | int, str | int]]] = {"W_star": ("m", "d"), "c": ("n", 1)}
+
+    def hypotheses(self, prompt: Prompt) -> tuple[Relation, ...]:
+        in_the_span = Relation("x_query = X c", prompt.x_query, prompt.X @ prompt.extra("c"))
+        return *super().hypotheses(prompt), least_squares_solution(prompt), in_the_span
+
+    def predict(self, M: Block, prompt: Prompt) -> Block:
+        return prompt.extra("W_star") @ prompt.x_query

@@ -162,7 +162,8 @@ def symbolic_instance(prototype: Construction, layers: int, sizes: Sizes) -> tup
             name = f"{name}_{count[name]}"
         if declared.is_matrix:
             return symbols(name, *shape(declared, held))
-        return sympy.Symbol(name, positive=True) if declared.positive else sympy.Symbol(name)
+        known = {"positive": declared.positive, "nonzero": declared.has_inverse}
+        return sympy.Symbol(name, **{assumption: True for assumption, holds in known.items() if holds})
 
     n, d, m = sizes
     held = with_widths(prototype, sizes, lambda: 1)
@@ -208,12 +209,12 @@ def _has_relu(construction: Construction, prompt: Prompt) -> bool:
 
 
 def _violations(construction: Construction, prompt: Prompt) -> list[Any]:
-    """The polynomials that are zero on exactly those entries that satisfy the hypotheses."""
+    """The polynomials that are zero on exactly those entries that satisfy the hypotheses: numerators of quotients."""
     held = prompt.lifted(ExplicitBlock)
     relations = lifted(construction, ExplicitBlock, held).hypotheses(held)
     zeros = held.X.zeros
     return [
-        sympy.expand(value)
+        sympy.expand(sympy.fraction(sympy.together(value))[0])
         for relation in relations
         for value in (relation.left - relation.right + zeros(*relation.left.shape)).entry
     ]
@@ -250,15 +251,16 @@ def _largest_value(polynomial: Any, total: int) -> int:
 
 
 def _points(variables: Sequence[Any], most: int) -> Iterator[tuple[int, np.ndarray[Any, Any]]]:
-    """(sum, the integer points of that sum at which positive variables are positive), while no more than ``most``."""
+    """(sum, the integer points of that sum), no more than ``most``; what is positive, or not 0, is so everywhere."""
     positive = [position for position, variable in enumerate(variables) if variable.is_positive]
+    nonzero = [position for position, variable in enumerate(variables) if variable.is_nonzero]
     count = 0
     for total in range(LARGEST_SUM + 1):
         count += count_of_integer_points(len(variables), total)
         if count > most:
             return
         points = integer_points(len(variables), total)
-        yield total, points[np.all(points[:, positive] > 0, axis=1)]
+        yield total, points[np.all(points[:, positive] > 0, axis=1) & np.all(points[:, nonzero] != 0, axis=1)]
 
 
 def _first_run_that_differs(construction: Construction, prompt: Prompt) -> tuple[dict[Any, int] | None, int]:
@@ -286,12 +288,12 @@ def _is_counterexample(construction: Construction, prompt: Prompt) -> bool:
 
 
 def _at(point: dict[Any, int], construction: Construction, prompt: Prompt) -> tuple[Construction, Prompt]:
-    """The point written into construction and prompt; a symbol without a value is 0, or 1 if positive."""
+    """The point written into construction and prompt; a symbol without a value is 0, or 1 if that is not allowed."""
 
     def number(value: Any) -> Any:
         if isinstance(value, (list, tuple)):
             return type(value)(number(part) for part in value)
-        return Fraction(point.get(value, 1 if value.is_positive else 0))
+        return Fraction(point.get(value, 1 if value.is_nonzero else 0))
 
     exact = map_parameters(construction, lambda value, declared: value if declared.counts_layers else number(value))
     return exact, prompt.map(number)

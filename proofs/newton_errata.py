@@ -52,7 +52,7 @@ def _query_among_the_keys() -> tuple[Theorem, ...]:
                 "G = X X^T + x_query x_query^T: the query counts as an example with the target 0."
             ),
             prototype=PaperNewtonWithQuery(alpha=1, steps=1),
-            layers=(0, 1, 2, 3),
+            layers=(0, 1, 2),
         ),
         ConstructionTheorem(
             name="newton_from_gram_without_its_mask_runs_on_s_plus_x_xt",

@@ -18,7 +18,8 @@ from constructions.as_printed import (
 from constructions.gradient_descent import GradientDescent
 from constructions.newton import NewtonFromIdentity
 from constructions.newton_paper import PaperNewton
-from constructions.parameters import Repeated
+from constructions.parameters import Repeated, scalar
+from constructions.scalars import ratio
 from constructions.stages import Relation
 from numerics.instances import Sizes
 from proofs.counterexamples import MOST_RUNS, smallest_counterexample
@@ -231,6 +232,18 @@ def test_size_at_which_no_point_satisfies_the_hypotheses_is_said_to_be_searched(
     ((layers, sizes, largest),) = example.sizes_searched
     assert (layers, sizes) == (1, Sizes(1, 1, 1))
     assert largest > 6
+
+
+def test_parameter_that_may_not_be_0_is_not():
+    @dataclass(frozen=True, kw_only=True, repr=False)
+    class Scaled(GradientDescent):
+        c: int = scalar("c", nonzero=True)
+
+        def predict(self, W, prompt):
+            return super().predict(W, prompt).scale(ratio(2, self.c)) + (prompt.X @ prompt.X.T).scale(self.c)
+
+    example = smallest_counterexample(Scaled(step_sizes=[1], c=1), Sizes(1, 1, 1), most_layers=1)
+    assert example.entries["c"] == 1
 
 
 def test_values_beyond_64_bits_are_exact():
