@@ -10,6 +10,8 @@ from typing import ClassVar
 from constructions.attention import Head
 from constructions.block import Block
 from constructions.newton import newton_step
+from constructions.newton_expansion import odd_powers
+from constructions.newton_gram import NewtonFromGramMasked
 from constructions.newton_paper import PaperNewton
 from constructions.newton_spectrum import StalledNewton, StalledNewtonAtRankOne, least_squares_solution
 from constructions.newton_with_query import PaperNewtonWithQuery
@@ -94,3 +96,31 @@ class ConvergesAtTwiceTheInverseFrobeniusNorm(StalledNewtonAtRankOne):
 
     def predict(self, M: Block, prompt: Prompt) -> Block:
         return prompt.extra("W_star") @ prompt.x_query
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class FirstIterateAsPrinted(NewtonFromGramMasked):
+    """One Newton step, claimed to give M_1 = 2 alpha S - 4 alpha^2 S^3; correct is 2 alpha S - alpha^2 S^3.
+
+    Reference: Fu et al. (2024), appendix B.3.
+    """
+
+    steps: int = 1
+    coefficients: ClassVar[tuple[int, ...]] = (2, -4)
+
+    def predict(self, M: Block, prompt: Prompt) -> Block:
+        printed = odd_powers(self.coefficients, prompt.X @ prompt.X.T, self.alpha)
+        return super().predict(printed, prompt)
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class SecondIterateAsPrinted(FirstIterateAsPrinted):
+    """Two Newton steps, claimed to have in M_2 the coefficients 4, -12, 16, -16; correct are 4, -6, 4, -1.
+
+    Printed is M_2 = 4 alpha S - 12 alpha^2 S^3 + 16 alpha^3 S^5 - 16 alpha^4 S^7, one Newton step from the printed M_1.
+
+    Reference: Fu et al. (2024), appendix B.3.
+    """
+
+    steps: int = 2
+    coefficients: ClassVar[tuple[int, ...]] = (4, -12, 16, -16)
