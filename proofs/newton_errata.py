@@ -7,6 +7,12 @@ from constructions.newton_as_printed import (
     PaperNewtonEqualValuesWithQuery,
     PaperNewtonWithQueryClaimedOnGram,
 )
+from constructions.newton_causal import (
+    CausalNewton,
+    CausalNewtonReadThroughQuery,
+    StableCausalNewton,
+    StableCausalNewtonReadThroughQuery,
+)
 from constructions.newton_with_query import NewtonFromGramWithQuery, PaperNewtonWithQuery
 from proofs.construction_theorem import ConstructionTheorem
 from proofs.refuted import RefutedStatement
@@ -18,7 +24,7 @@ _OURS = "this project"
 
 def theorems() -> tuple[Theorem, ...]:
     """Every erratum, the correction beside the printed form."""
-    return (*_equal_values(), *_query_among_the_keys())
+    return (*_equal_values(), *_query_among_the_keys(), *_causal())
 
 
 def _equal_values() -> tuple[Theorem, ...]:
@@ -75,5 +81,27 @@ def _query_among_the_keys() -> tuple[Theorem, ...]:
             ),
             printed=(PaperNewtonWithQueryClaimedOnGram(alpha=1, steps=1),),
             corrected="interleaved_network_with_query_among_the_keys_runs_newton_on_s_plus_x_xt",
+        ),
+    )
+
+
+def _causal() -> tuple[Theorem, ...]:
+    readings = (
+        CausalNewton,
+        CausalNewtonReadThroughQuery,
+        StableCausalNewton,
+        StableCausalNewtonReadThroughQuery,
+    )
+    return (
+        RefutedStatement(
+            name="causal_attention_runs_newton_as_printed_is_false",
+            system=_PAPER,
+            reference="Fu et al. (2024), remark B.6, arXiv 2310.17086",
+            statement=(
+                "As printed, causal attention with the normaliser 1 / t runs Newton's iteration on X X^T / n as well. "
+                "It does not, from two examples on: key j carries the iterate of its own prefix."
+            ),
+            printed=tuple(reading(alpha=1, steps=1) for reading in readings),
+            corrected="newton_from_gram_runs_in_k_plus_2_masked_layers",
         ),
     )

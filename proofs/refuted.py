@@ -13,6 +13,7 @@ from constructions.block import compare
 from constructions.comparison import Comparison, Verdict
 from constructions.construction import Construction
 from constructions.parameters import map_parameters
+from numerics.instances import Sizes
 from numerics.rationals import RationalBlock
 from numerics.rounding import RoundedBlock
 from proofs.counterexamples import (
@@ -115,10 +116,9 @@ def _smaller(example: Counterexample) -> Iterator[str]:
 
 
 def _polynomials(example: Counterexample) -> str:
-    return ", ".join(
-        str(polynomial).replace("**", "^").replace("*", " ").replace("[1,1]", "")
-        for polynomial in example.difference or ()
-    )
+    """The polynomials as one writes them; where every matrix is 1 x 1, its entry by the matrix's name."""
+    written = ", ".join(str(polynomial).replace("**", "^").replace("*", " ") for polynomial in example.difference or ())
+    return written.replace("[1,1]", "") if example.sizes == Sizes(1, 1, 1) else written
 
 
 def _compared_exactly(example: Counterexample) -> Comparison:

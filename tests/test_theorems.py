@@ -42,6 +42,17 @@ REQUIRED = {
     "unmasked_query_takes_gradient_steps_as_printed_is_false",
     "preconditioner_without_transpose_as_printed_is_false",
     "gdpp_with_w0_in_the_value_weights_as_printed_is_false",
+    "interleaved_network_with_query_among_the_keys_runs_newton_on_s_plus_x_xt",
+    "newton_from_gram_without_its_mask_runs_on_s_plus_x_xt",
+    "newton_follows_a_spectral_recursion",
+    "newton_stalls_at_twice_the_inverse_spectral_norm",
+    "newton_vanishes_at_twice_the_inverse_frobenius_norm_at_rank_one",
+    "newton_iterates_expand_in_odd_powers_of_the_gram_matrix",
+    "relu_heads_of_equal_values_run_newton_as_printed_is_false",
+    "query_in_the_unmasked_sums_as_printed_is_false",
+    "newton_from_twice_the_inverse_norm_converges_as_printed_is_false",
+    "moment_expansion_of_newton_as_printed_is_false",
+    "causal_attention_runs_newton_as_printed_is_false",
 }
 
 
