@@ -141,10 +141,7 @@ class Block(ABC):
     def given(
         self, name: str, rows: Size, columns: Size, function: Callable[[int, int], Scalar], *, opaque: bool = False
     ) -> Block:
-        """A named matrix given entry by entry, such as the positions of the tokens; a letter in the symbolic kind.
-
-        The exact entry ``function(i, j)`` has one form for all indices, such as ``one_if_equal``, unless it is opaque.
-        """
+        """A named matrix of exact entries ``function(i, j)``, of one form for all indices unless it is opaque."""
         return self.fill(rows, columns, function)
 
     def kernel(self, queries: Block, kernel: Kernel) -> Block:

@@ -21,7 +21,7 @@ from constructions.layer import Attention, Layer
 from constructions.parameters import scalar
 from constructions.prompt import Prompt
 from constructions.scalars import Scalar, one_if_equal
-from constructions.softmax_heads import times
+from constructions.softmax_heads import exponential, times
 from constructions.stages import Index, Relation, Single, Stage
 from constructions.stream import Stream
 from constructions.weights import Weight
@@ -60,7 +60,7 @@ class SoftmaxMerging(TokenMerging):
 
     def weight(self, prompt: Prompt) -> Block:
         """e^beta."""
-        return prompt.X.identity(1).scale(self.beta).exp()
+        return exponential(prompt.X, self.beta)
 
     def predict(self, share: Block, prompt: Prompt) -> Block:
         held = Stream(self.slots(prompt), self.embed(prompt).groups, self.merged(share, prompt))

@@ -14,7 +14,7 @@ the error bounds (see ``proofs.softmax_heads``) are this project's.
 from dataclasses import dataclass, replace
 
 from constructions.attention import Head, Mask
-from constructions.block import Block, Size, softmax
+from constructions.block import Block, Size, materialised, softmax
 from constructions.construction import Construction
 from constructions.layer import Attention, Layer
 from constructions.parameters import scalar
@@ -23,6 +23,11 @@ from constructions.scalars import Scalar, ratio
 from constructions.stages import Index, Single, Stage, State
 from constructions.stream import Stream
 from constructions.weights import Weight
+
+
+def exponential(like: Block, exponent: Scalar) -> Block:
+    """e^exponent as a block, (1, 1)."""
+    return materialised(like.identity(1).scale(exponent), like).exp()
 
 
 def times(block: Block, number: Block) -> Block:
@@ -118,7 +123,9 @@ class SoftmaxDescentWithSink(SoftmaxDescent):
     def step(self, l: Index, prediction: Block, prompt: Prompt) -> Block:
         scores, sink = (prompt.X.T @ prompt.x_query).scale(self.eps), prompt.X.identity(1).scale(self.b)
         (plus, _), (minus, _) = softmax([scores, sink]), softmax([-scores, sink])
-        return prediction + times((prompt.Y @ plus - prompt.Y @ minus).scale(self.rate(prompt)), sink.exp())
+        return prediction + times(
+            (prompt.Y @ plus - prompt.Y @ minus).scale(self.rate(prompt)), exponential(prompt.X, self.b)
+        )
 
     def rate(self, prompt: Prompt) -> Scalar:
         """What the heads count, but for the factor e^b."""
@@ -137,7 +144,7 @@ class SoftmaxDescentWithSink(SoftmaxDescent):
 
     def layer(self, l: Index, prompt: Prompt) -> Layer:
         """The same heads with the score b of the sink, whose outputs count e^b eta / (2 eps n), with either sign."""
-        factor = times(prompt.X.identity(prompt.m).scale(self.rate(prompt)), prompt.X.identity(1).scale(self.b).exp())
+        factor = times(prompt.X.identity(prompt.m).scale(self.rate(prompt)), exponential(prompt.X, self.b))
         return Layer(
             Attention(*(self.head(sign, Weight({("y", "y"): factor if sign == 1 else -factor})) for sign in (1, -1)))
         )

@@ -5,7 +5,9 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from flint import arb
 
+from constructions.construction import forward
 from constructions.gradient_descent import GradientDescent
 from constructions.softmax_copying import SoftmaxMerging
 from constructions.softmax_heads import SoftmaxDescent, SoftmaxDescentWithSink, times
@@ -120,6 +122,20 @@ def test_the_numbers_of_a_sink_are_enclosed():
 def test_a_block_times_a_number_that_is_a_block():
     block, number = RationalBlock.lift([[1, 2], [3, 4]]), RationalBlock.lift([[5]])
     assert times(block, number).entry.tolist() == [[5, 10], [15, 20]]
+
+
+def test_a_sink_of_score_zero_is_one_more_key():
+    """e^0 = 1: the sum of exponentials is n + 1 at eps -> 0, so each key counts 1 / (n + 1)."""
+    held = rational_prompt(2, 3, 2).lifted(BallBlock)
+    with precision(BITS):
+        network = SoftmaxDescentWithSink(eta=1, eps=Fraction(1, 2**60), b=0)
+        predicted = forward(network, held).entry[0, 0]
+        z = held.X.T @ held.x_query
+        mean = (z.ones(1, 3) @ z).entry[0, 0] / 4
+        expected = sum(
+            (y * (score - mean) for y, score in zip(held.Y.entry[0], z.entry[:, 0], strict=True)), start=arb(0)
+        )
+        assert abs(predicted - expected / 12) < arb(2) ** -100
 
 
 def test_a_theorem_prints_its_proof():
