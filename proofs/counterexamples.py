@@ -42,7 +42,7 @@ MOST_LAYERS = 2
 LARGEST_SUM = 12
 """The largest sum of absolute values that is searched."""
 
-MOST_POINTS = 100_000
+MOST_POINTS = 250_000
 """The most points of a size at which polynomials are evaluated; a sum of which not all fit is left out."""
 
 MOST_RUNS = 500
