@@ -2,7 +2,8 @@
 
 A head sends token j the update ``projection sum_i (value e_i) score(key e_i, query e_j)``, the sum over the keys that
 its mask allows. All of it is written over blocks, so that zero blocks cost nothing and identities are never
-multiplied; for linear attention the cheaper of (V K^T) Q and V (K^T Q) is taken, and V K^T is computed once.
+multiplied; for linear attention the cheaper of (V K^T) Q and V (K^T Q) is taken, V K^T is computed once, and a scalar
+waits until it meets that product.
 """
 
 from __future__ import annotations
@@ -151,32 +152,60 @@ class Head:
         asked = {group: self.mask.key_groups(stream, group) for group in stream.groups}
         key_groups = [group for group in stream.groups if any(group in keys for keys in asked.values())]
         keys = {group: self.key(stream.tokens(group)) for group in key_groups}
-        values = {group: self.value(stream.tokens(group)) for group in key_groups}
         queries = {group: self.query(stream.tokens(group)) for group in stream.groups if asked[group]}
         if self.score == "linear" and self.mask.pattern is None:
-            gathered = _linear_attention(stream, keys, values, queries, asked)
+            gathered = self._linear_attention(stream, keys, queries, asked)
         else:
-            gathered = self._scored_attention(stream, keys, values, queries, asked)
-        update: dict[tuple[str, str], Block] = {}
-        for group, token in gathered.items():
-            moved = token if self.projection is None else self.projection(token)
-            for slot, block in moved.items():
-                update[slot, group] = block.scale(self.factor)
-        return update
+            gathered = self._scored_attention(stream, keys, queries, asked)
+        return {
+            (slot, group): block
+            for group, token in gathered.items()
+            for slot, block in (token if self.projection is None else self.projection(token)).items()
+        }
 
     def _scored_attention(
         self,
         stream: Stream,
         keys: Mapping[str, Mapping[str, Block]],
-        values: Mapping[str, Mapping[str, Block]],
         queries: Mapping[str, Mapping[str, Block]],
         asked: Mapping[str, tuple[str, ...]],
     ) -> dict[str, dict[str, Block]]:
+        values = {group: self.value(stream.tokens(group)) for group in keys}
         gathered: dict[str, dict[str, Block]] = {}
         for group, query in queries.items():
             scores = self._scores(stream, {key_group: keys[key_group] for key_group in asked[group]}, group, query)
             for key_group, score in scores.items():
                 _accumulate(gathered, group, {slot: value @ score for slot, value in values[key_group].items()})
+        return {
+            group: {slot: block.scale(self.factor) for slot, block in token.items()}
+            for group, token in gathered.items()
+        }
+
+    def _linear_attention(
+        self,
+        stream: Stream,
+        keys: Mapping[str, Mapping[str, Block]],
+        queries: Mapping[str, Mapping[str, Block]],
+        asked: Mapping[str, tuple[str, ...]],
+    ) -> dict[str, dict[str, Block]]:
+        gathered: dict[str, dict[str, Block]] = {}
+        for key_group, key in keys.items():
+            if not key:
+                continue
+            asking = [group for group in queries if key_group in asked[group]]
+            tokens, asked_tokens = stream.groups[key_group], sum(stream.groups[group] for group in asking)
+            for value_slot, (scalar, value) in self.value.factored(stream.tokens(key_group)).items():
+                factor = scalar * self.factor
+                for key_slot, key_block in key.items():
+                    answered = [group for group in asking if key_slot in queries[group]]
+                    if not answered:
+                        continue
+                    outer_first = _is_cheaper_outer_first(value.rows, key_block.rows, tokens, asked_tokens)
+                    outer = (value @ key_block.T).scale(factor) if outer_first else None
+                    for group in answered:
+                        query = queries[group][key_slot]
+                        term = outer @ query if outer is not None else (value @ (key_block.T @ query)).scale(factor)
+                        _accumulate(gathered, group, {value_slot: term})
         return gathered
 
     def _scores(
@@ -216,31 +245,6 @@ class Head:
             for weight in (self.query, self.key)
             for (slot_out, slot_in), block in weight.items()
         }
-
-
-def _linear_attention(
-    stream: Stream,
-    keys: Mapping[str, Mapping[str, Block]],
-    values: Mapping[str, Mapping[str, Block]],
-    queries: Mapping[str, Mapping[str, Block]],
-    asked: Mapping[str, tuple[str, ...]],
-) -> dict[str, dict[str, Block]]:
-    gathered: dict[str, dict[str, Block]] = {}
-    for key_group, key in keys.items():
-        asking = [group for group in queries if key_group in asked[group]]
-        tokens, asked_tokens = stream.groups[key_group], sum(stream.groups[group] for group in asking)
-        for value_slot, value in values[key_group].items():
-            for key_slot, key_block in key.items():
-                answered = [group for group in asking if key_slot in queries[group]]
-                if not answered:
-                    continue
-                outer_first = _is_cheaper_outer_first(value.rows, key_block.rows, tokens, asked_tokens)
-                outer = value @ key_block.T if outer_first else None
-                for group in answered:
-                    query = queries[group][key_slot]
-                    term = outer @ query if outer is not None else value @ (key_block.T @ query)
-                    _accumulate(gathered, group, {value_slot: term})
-    return gathered
 
 
 def _is_cheaper_outer_first(value_rows: Size, key_rows: Size, keys: Size, queries: Size) -> bool:

@@ -152,7 +152,8 @@ def forward(construction: Construction, prompt: Prompt) -> Block:
         construction: the weights.
         prompt: raw entries, or lifted blocks.
     """
-    (last,) = deque(streams(construction, prompt), maxlen=1)  # a long run must not hold all of its streams
+    # Each stream is dropped as soon as the next is there: all of them together would fill the cache, and the memory.
+    (last,) = deque(streams(construction, prompt), maxlen=1)
     return construction.read_out(last)
 
 

@@ -48,14 +48,27 @@ class Weight(Mapping[tuple[str, str], WeightBlock]):
         Raises:
             ValueError: if a block does not fit the slots it connects.
         """
-        image: dict[str, Block] = {}
+        return {slot: block.scale(scalar) for slot, (scalar, block) in self.factored(token).items()}
+
+    def factored(self, token: Mapping[str, Block]) -> dict[str, tuple[Scalar, Block]]:
+        """The image of a token, each slot as a scalar and the block that it is still to be multiplied with.
+
+        The scalar is one unless a single multiple of the identity is all that feeds the slot. Who multiplies on can
+        put it where the numbers are fewest.
+
+        Raises:
+            ValueError: as for the image itself.
+        """
+        image: dict[str, tuple[Scalar, Block]] = {}
         for (slot_out, slot_in), block in self._blocks.items():
             operand = token.get(slot_in)
             if operand is None or operand.is_zero:
                 continue
             try:
-                term = block @ operand if (slot_out, slot_in) in self._matrices else operand.scale(block)
-                image[slot_out] = image[slot_out] + term if slot_out in image else term
+                term = (1, block @ operand) if (slot_out, slot_in) in self._matrices else (block, operand)
+                if slot_out in image:
+                    term = (1, _multiplied(image[slot_out]) + _multiplied(term))
+                image[slot_out] = term
             except ValueError as error:
                 raise ValueError(
                     f"the weight's block from slot {slot_in!r} to slot {slot_out!r} does not fit: {error}"
@@ -87,3 +100,8 @@ class Weight(Mapping[tuple[str, str], WeightBlock]):
                 row.append(block)
             rows.append(row[0].beside(*row[1:]))
         return rows[0].above(*rows[1:])
+
+
+def _multiplied(term: tuple[Scalar, Block]) -> Block:
+    scalar, block = term
+    return block.scale(scalar)

@@ -22,7 +22,7 @@ from constructions.scalars import Scalar
 
 Result = TypeVar("Result")
 
-CACHE_BYTES = 3 << 20
+CACHE_BYTES = 2 << 20
 """How many bytes of the inputs one piece of a batch takes at most: few enough to stay in the cache from layer to layer,
 many enough that the work on them outweighs the calls."""
 

@@ -1,0 +1,72 @@
+"""What a forward pass costs: which blocks it multiplies, and how much it holds at once."""
+
+import tracemalloc
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from constructions.construction import forward, streams
+from constructions.newton import NewtonFromIdentity
+from constructions.prompt import Prompt
+from constructions.weights import Weight
+from numerics.floats import FloatBlock
+from numerics.rationals import RationalBlock
+
+
+def drawn(*, n=40, d=5, m=1, batch=()):
+    rng = np.random.default_rng(0)
+    return Prompt(*(rng.standard_normal((*batch, *shape)) for shape in ((d, n), (m, n), (d, 1))))
+
+
+def peak_bytes(function):
+    function()
+    tracemalloc.start()
+    try:
+        function()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def newton(steps):
+    return NewtonFromIdentity(alpha=Fraction(1, 1000), steps=steps)
+
+
+def test_forward_pass_holds_no_more_for_more_layers():
+    prompt = drawn(n=1000, d=20)
+    few, many = (peak_bytes(lambda k=k: forward(newton(k), prompt)) for k in (2, 12))
+    assert many - few < prompt.X.nbytes
+
+
+def test_a_scalar_of_linear_attention_meets_no_context_token(monkeypatch):
+    prompt = drawn().lifted(FloatBlock)
+    scaled, multiplied = [], FloatBlock._scale
+
+    def recorded(self, scalar):
+        scaled.append(self.shape)
+        return multiplied(self, scalar)
+
+    monkeypatch.setattr(FloatBlock, "_scale", recorded)
+    layers = streams(newton(3), prompt)
+    next(layers)
+    scaled.clear()
+    assert len(list(layers)) == len(scaled)
+    assert all(columns == prompt.d for _, columns in scaled)
+
+
+def block(*rows):
+    return RationalBlock.lift([list(row) for row in rows])
+
+
+def test_a_multiple_of_the_identity_is_left_apart():
+    token = {"x": block([1, 2]), "y": block([3, 4])}
+    assert Weight({("u", "x"): Fraction(1, 2)}).factored(token) == {"u": (Fraction(1, 2), token["x"])}
+
+
+@pytest.mark.parametrize("matrix", [Fraction(-3), block([-3])], ids=["multiple", "matrix"])
+def test_blocks_that_feed_one_slot_are_added_and_nothing_is_left_apart(matrix):
+    token = {"x": block([1, 2]), "y": block([3, 4])}
+    ((scalar, total),) = Weight({("u", "x"): Fraction(1, 2), ("u", "y"): matrix}).factored(token).values()
+    assert scalar == 1
+    assert [Fraction(int(v.p), int(v.q)) for v in total.entry.flat] == [Fraction(1, 2) - 9, 1 - 12]
