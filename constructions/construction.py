@@ -126,13 +126,12 @@ class Construction(ABC):
             TypeError: for mixed kinds of number, integer arrays, or entries that no kind holds.
             ValueError: for shapes that do not fit, empty contexts, NaN and infinities.
         """
-        kind = kind_of(X)
 
         def predicted(*entries: Entry) -> Entry:
-            prompt = Prompt(*entries).lifted(kind)
+            prompt = Prompt(*entries).lifted()
             return materialised(forward(self, prompt), prompt.X).entry
 
-        return kind.in_batches(predicted, X, Y, x_query)
+        return kind_of(X).in_batches(predicted, X, Y, x_query)
 
     def __str__(self) -> str:
         from constructions.display import described

@@ -57,6 +57,21 @@ def device_name() -> str:
     return name.decode() if isinstance(name, bytes) else str(name)
 
 
+def free_bytes(array: Any) -> int:
+    """How much of the memory of a CuPy array's device CuPy can still take.
+
+    That is what the device has free and what CuPy's memory pool holds without using it, within the pool's limit.
+    """
+    import cupy
+
+    with array.device:
+        pool = cupy.get_default_memory_pool()
+        on_the_device, _ = cupy.cuda.runtime.memGetInfo()
+        unused = on_the_device + pool.free_bytes()
+        limit = pool.get_limit()
+        return int(min(unused, limit - pool.used_bytes()) if limit else unused)
+
+
 def on_device(value: Any) -> Any:
     """The value on the CUDA device: what is a NumPy array becomes a CuPy array, numbers stay as they are.
 

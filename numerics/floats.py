@@ -1,7 +1,7 @@
 """Floats: blocks over the arrays of any array-API library (NumPy, CuPy, ...), any float dtype, any batch in front.
 
-The library, dtype and device come from the argument. A large batch on the CPU is cut into pieces that stay in the
-cache, spread over the cores.
+The library, dtype and device come from the argument. A large batch is cut into pieces: on the CPU pieces that stay in
+the cache, spread over the cores, on a CUDA device pieces that fit its free memory, one after another.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import math
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Self, TypeVar, final
+from typing import Any, Self, final
 
 import array_api_compat
 import numpy as np
@@ -19,12 +19,16 @@ import numpy as np
 from constructions.block import Block, Entry
 from constructions.comparison import Comparison
 from constructions.scalars import Scalar
-
-Result = TypeVar("Result")
+from numerics.device import free_bytes
+from numerics.footprint import numbers_at_once
 
 CACHE_BYTES = 2 << 20
 """How many bytes of the inputs one piece of a batch takes at most: few enough to stay in the cache from layer to layer,
 many enough that the work on them outweighs the calls."""
+
+DEVICE_SHARE = 0.5
+"""The share of the free device memory that one piece of a batch may take: the rest is for the workspaces of CUDA's
+libraries, and for what the memory pool cannot put together again."""
 
 
 def float_array(entry: Entry) -> Any:
@@ -75,24 +79,31 @@ class FloatBlock(Block):
 
     @classmethod
     def in_batches(cls, function: Callable[..., Entry], *entries: Entry) -> Entry:
-        """``function`` on pieces of the batch that fit the cache, spread over the cores; the pieces are put together.
+        """``function`` on pieces of the batch, put together again: see the top of this module.
 
-        Only NumPy arrays that all have the same batch dimensions are cut.
+        Only NumPy and CuPy arrays that all have the same batch dimensions are cut.
+
+        Args:
+            function: takes entries of any kind; of blocks without numbers it is asked what it takes in memory.
+            entries: its arguments.
         """
         batches = {tuple(entry.shape[:-2]) for entry in entries if hasattr(entry, "shape")}
         batch = next(iter(batches), ())
-        if len(batches) != 1 or not batch or not all(array_api_compat.is_numpy_array(entry) for entry in entries):
+        if len(batches) != 1 or not batch or batch[0] <= 1:
             return function(*entries)
-        first, cores = batch[0], os.cpu_count() or 1
-        fitting = math.ceil(sum(entry.nbytes for entry in entries) / CACHE_BYTES)
-        if fitting <= 1 or first == 1:
-            return function(*entries)
-        count = min(first, cores * math.ceil(fitting / cores))
-        bounds = [first * i // count for i in range(count + 1)]
-        pieces = [[entry[i:j] for entry in entries] for i, j in itertools.pairwise(bounds)]
-        with ThreadPoolExecutor(max_workers=cores) as pool:
-            results = list(pool.map(lambda piece: function(*piece), pieces))
-        return array_api_compat.array_namespace(*entries).concat(results, axis=0)
+        if all(array_api_compat.is_numpy_array(entry) for entry in entries):
+            cores = os.cpu_count() or 1
+            pieces = _pieces(entries, _count_in_cache(sum(entry.nbytes for entry in entries), cores))
+            if len(pieces) == 1:
+                return function(*entries)
+            with ThreadPoolExecutor(max_workers=cores) as pool:
+                return _together(list(pool.map(lambda piece: function(*piece), pieces)))
+        if all(array_api_compat.is_cupy_array(entry) for entry in entries):
+            first = entries[0]
+            each = numbers_at_once(function, *entries) * math.prod(batch[1:]) * first.dtype.itemsize
+            pieces = _pieces(entries, count_in_memory(batch[0], each, free_bytes(first)))
+            return _together([function(*piece) for piece in pieces])
+        return function(*entries)
 
     @property
     def xp(self) -> Any:
@@ -199,6 +210,30 @@ class FloatBlock(Block):
 
     def __repr__(self) -> str:
         return f"FloatBlock({self._array!r})"
+
+
+def count_in_memory(prompts: int, bytes_each: int, free: int) -> int:
+    """Into how many pieces so many prompts are cut: a piece takes at most its share of the memory, or is one prompt."""
+    fitting = max(1, int(free * DEVICE_SHARE) // max(1, bytes_each))
+    return math.ceil(prompts / fitting)
+
+
+def _count_in_cache(input_bytes: int, cores: int) -> int:
+    """One, or a multiple of the number of cores."""
+    fitting = math.ceil(input_bytes / CACHE_BYTES)
+    return 1 if fitting <= 1 else cores * math.ceil(fitting / cores)
+
+
+def _pieces(entries: Sequence[Any], count: int) -> list[list[Any]]:
+    """The entries cut along the batch into so many pieces, as equal as can be; no more than there are prompts."""
+    length = entries[0].shape[0]
+    count = min(count, length)
+    bounds = [length * i // count for i in range(count + 1)]
+    return [[entry[i:j] for entry in entries] for i, j in itertools.pairwise(bounds)]
+
+
+def _together(results: Sequence[Any]) -> Any:
+    return results[0] if len(results) == 1 else array_api_compat.array_namespace(*results).concat(results, axis=0)
 
 
 def joined(xp: Any, arrays: Sequence[Any]) -> Any:
