@@ -1,7 +1,7 @@
-"""The forward pass of gradient descent on a CUDA device: ours on CuPy, dense on PyTorch, and the device's own ceilings.
+"""Newton's forward pass on a CUDA device: ours on CuPy, PyTorch's ways there, and the device's own ceilings.
 
-Symbols: n context tokens, d features, m targets, B prompts, k layers. The least that k layers take is
-B k (4 m n d + 2 m d) operations, and B k |X| bytes, for a kernel that reads X once a layer.
+Symbols: n context tokens, d features, m targets, B prompts, k layers. A layer of Newton reads the x and u slots and
+writes the u slot, so that a kernel which reads and writes everything once a layer moves 3 B k d n numbers.
 """
 
 from __future__ import annotations
@@ -11,37 +11,34 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import dense_torch
-from benchmarks.forward_pass import Setting
+from benchmarks import networks
+from benchmarks.forward_pass import agreement_of, agreement_targets, ratio_columns
 from benchmarks.results import Section
-from benchmarks.timing import RUNS, interleaved, ratio
-from constructions.dense import dense_forward
+from benchmarks.setting import Setting
+from benchmarks.timing import RUNS, interleaved
 from numerics.device import NoDevice, on_device, require_device
 
 SECTION = "cuda"
-TITLE = "Forward pass on a CUDA device"
+TITLE = "Newton's forward pass on a CUDA device"
+OURS = "ours (CuPy)"
+CHECKED = 8
 
 
 def on_cuda(
     n: int = 40, d: int = 20, m: int = 1, layers: int = 12, batch: int = 65536, dtype: str = "float64", runs: int = RUNS
 ) -> Section:
-    """Ours on CuPy and PyTorch's dense pass, synchronised, beside what the device copies and multiplies at best."""
+    """Ours on CuPy and PyTorch's passes, synchronised, beside what the device copies and multiplies at best."""
     reason = missing()
     if reason is not None:
         return Section(SECTION, TITLE, {}, (), (f"Not run: {reason}.",))
     import cupy
     import torch
 
-    setting = Setting.drawn(n, d, m, layers, batch, np.dtype(dtype))
-    prompt = setting.prompt.map(on_device)
-    H = torch.from_numpy(next(dense_forward(setting.construction, setting.prompt)).entry).cuda()
-    weights = dense_torch.layers_of(
-        setting.construction, setting.first(1), lambda array: torch.from_numpy(array).cuda()
-    )
+    setting = Setting.drawn(networks.newton, n, d, m, layers, batch, np.dtype(dtype), device="cuda")
+    network, prompt = setting.network, setting.prompt.map(on_device)
     source, square = cupy.ones(1 << 27, dtype), cupy.ones((8192, 8192), dtype)
     target = cupy.empty_like(source)
-    operations = batch * layers * (4 * m * n * d + 2 * m * d)
-    moved = batch * layers * d * n * np.dtype(dtype).itemsize
+    moved = batch * 3 * layers * d * n * np.dtype(dtype).itemsize
 
     def synchronised(function: Callable[[], Any]) -> Callable[[], Any]:
         def run() -> Any:
@@ -52,48 +49,47 @@ def on_cuda(
 
         return run
 
-    def dense() -> Any:
-        with torch.inference_mode():
-            return -dense_torch.by_columns(H, weights)[..., d:, n:]
-
     def ours() -> Any:
-        return setting.construction(prompt.X, prompt.Y, prompt.x_query)
+        return network.construction(prompt.X, prompt.Y, prompt.x_query)
 
-    gap = float(np.abs(ours().get() - dense().cpu().numpy()).max())
+    contenders = list(setting.contenders())
+    predictions = ours().get()
+    checked = min(CHECKED, batch)
+    agreement = {each.name: agreement_of(setting, each, checked, predictions) for each in contenders}
     functions = {
-        "ours (CuPy)": ours,
-        "PyTorch: dense, tokens as columns": dense,
+        OURS: ours,
+        **{each.name: each.predict for each in contenders},
         "ceiling: copy": lambda: cupy.copyto(target, source),
         "ceiling: matrix product": lambda: square @ square,
     }
     timings = interleaved({name: synchronised(function) for name, function in functions.items()}, runs)
-    work = {
-        "ours (CuPy)": (moved, operations),
+    work: dict[str, tuple[int | None, int | None]] = {
         "ceiling: copy": (2 * source.nbytes, None),
         "ceiling: matrix product": (None, 2 * 8192**3),
     }
     rows = []
     for name, timing in timings.items():
-        moves, multiplies = work.get(name, (None, None))
+        moves, operations = work.get(name, (moved, batch * network.operations))
         rows.append(
             {
                 "on the device": name,
                 **timing.columns(),
                 "GB/s": None if moves is None else moves / timing.median / 1e9,
-                "GFLOP/s": None if multiplies is None else multiplies / timing.median / 1e9,
+                "GFLOP/s": None if operations is None else operations / timing.median / 1e9,
+                **(ratio_columns(timing, timings[OURS]) if name in agreement else {}),
+                **agreement.get(name, {}),
             }
         )
-    against = ratio(timings["PyTorch: dense, tokens as columns"], timings["ours (CuPy)"])
     return Section(
         SECTION,
         TITLE,
-        {"n": n, "d": d, "m": m, "layers": layers, "batch": batch, "dtype": dtype},
+        {"n": n, "d": d, "m": m, "layers": layers, "batch": batch, "dtype": dtype, **network.parameters},
         rows,
         (
-            f"PyTorch's dense pass takes {against.of_medians:.1f} times as long as ours (single pairs "
-            f"{against.smallest:.1f} to {against.largest:.1f}); the largest difference is {gap:.3g}. Ours is credited "
-            "with the least bytes and operations that its layers need.",
+            "Ratios are PyTorch's time over ours. Each pass is credited with the operations of the network's matrix "
+            "products, and with the bytes of a kernel that reads the x and u slots and writes the u slot once a layer.",
         ),
+        agreement_targets(agreement, f"{network.title} in {dtype} on the device"),
     )
 
 

@@ -4,24 +4,24 @@ Symbols: D the width of a token, T the number of tokens, B the batch; H (B, D, T
 
     H <- H + sum over heads of  factor P (W_V H) (mask o (W_K H)^T (W_Q H))
 
-Each pass is written in operators alone, so that it runs on ``Bounded`` (benchmarks.rounding_bound) as well. PyTorch is
-imported where it is used.
+Each pass is written in operators alone, so that it runs on ``Bounded`` (benchmarks.rounding_bound) as well, and leaves
+out masks and factors of ones. PyTorch is imported where it is used.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from constructions.construction import Construction
 from constructions.dense import export
-from constructions.gradient_descent import GradientDescent
 from constructions.prompt import Prompt
-from constructions.scalars import Scalar, ratio
 
 
 class Head(NamedTuple):
-    """The full matrices of a linear head; the factor is None if it is one."""
+    """The full matrices of a linear head; a factor or a mask of ones is None: nothing is multiplied by it."""
 
     W_K: Any
     W_Q: Any
@@ -57,7 +57,7 @@ def layers_of(construction: Construction, prompt: Prompt, operand: Callable[[Any
         tuple(
             Head(
                 **{
-                    name: None if name == "factor" and _is_one(matrix) else operand(matrix)
+                    name: None if name in ("factor", "mask") and _is_one(matrix) else operand(matrix)
                     for name, matrix in head.items()
                 }
             )
@@ -79,7 +79,7 @@ def by_columns(H: Any, layers: Layers) -> Any:
     for heads in layers:
         update = None
         for head in heads:
-            scores = (head.W_K @ H).mT @ (head.W_Q @ H) * head.mask
+            scores = _scaled((head.W_K @ H).mT @ (head.W_Q @ H), head.mask)
             update = _plus(update, _scaled(head.P @ ((head.W_V @ H) @ scores), head.factor))
         H = _plus(update, H)
     return H
@@ -90,7 +90,7 @@ def by_rows(R: Any, layers: Layers) -> Any:
     for heads in layers:
         update = None
         for head in heads:
-            scores = (R @ head.W_Q.mT) @ (R @ head.W_K.mT).mT * head.mask.mT
+            scores = _scaled((R @ head.W_Q.mT) @ (R @ head.W_K.mT).mT, None if head.mask is None else head.mask.mT)
             update = _plus(update, _scaled((scores @ (R @ head.W_V.mT)) @ head.P.mT, head.factor))
         R = _plus(update, R)
     return R
@@ -101,37 +101,11 @@ def reassociated(R: Any, layers: Layers) -> Any:
     for heads in layers:
         update = None
         for head in heads:
-            gathered = (R @ head.W_K.mT * head.mask[:, :1]).mT @ (R @ head.W_V.mT)
+            keys = _scaled(R @ head.W_K.mT, None if head.mask is None else head.mask[:, :1])
+            gathered = keys.mT @ (R @ head.W_V.mT)
             update = _plus(update, _scaled((R @ head.W_Q.mT @ gathered) @ head.P.mT, head.factor))
         R = _plus(update, R)
     return R
-
-
-def by_hand(rates: Sequence[Scalar], X: Any, Y: Any, x_query: Any) -> Any:
-    """The prediction of gradient descent from zero, for this construction alone: nonzero blocks, (Y X^T) X.
-
-    Args:
-        rates: eta_l / n, layer by layer: floats for tensors, exact scalars for ``Bounded``.
-        X, Y, x_query: the prompts.
-    """
-    prediction = None
-    for rate in rates:
-        step = (Y @ X.mT) * rate
-        Y = Y - step @ X
-        prediction = _plus(prediction, step @ x_query)
-    return prediction
-
-
-def rates_of(construction: GradientDescent, n: int) -> list[Scalar]:
-    """eta_l / n, layer by layer, exactly."""
-    return [ratio(eta, n) for eta in construction.step_sizes]
-
-
-def in_pieces(function: Callable[..., Any], size: int, *batches: Any) -> Any:
-    """The function on pieces of the batch, put together."""
-    import torch
-
-    return torch.cat([function(*pieces) for pieces in zip(*(batch.split(size) for batch in batches), strict=True)])
 
 
 def _plus(total: Any, term: Any) -> Any:
@@ -144,4 +118,4 @@ def _scaled(update: Any, factor: Any) -> Any:
 
 def _is_one(matrix: Any) -> bool:
     value, radius = getattr(matrix, "value", matrix), getattr(matrix, "radius", 0)
-    return bool((value == 1).all()) and not bool(radius)
+    return bool((value == 1).all()) and not np.asarray(radius).any()

@@ -1,225 +1,154 @@
-"""The forward pass of gradient descent, held against PyTorch with the same weights on the same cores.
-
-Symbols: n context tokens, d features, m targets; X (B, d, n), Y (B, m, n), x_query (B, d, 1) for a batch of B prompts.
-"""
+"""The forward pass, held against PyTorch with the same weights on the same cores."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from benchmarks import dense_torch
+from benchmarks import networks
+from benchmarks.ceiling import products_alone
 from benchmarks.contention import contention
-from benchmarks.dense_torch import Layers
+from benchmarks.networks import Network
 from benchmarks.results import Section, Target, cores
-from benchmarks.rounding_bound import Bounded
+from benchmarks.setting import Contender, Setting
 from benchmarks.timing import RUNS, Timing, interleaved, ratio
 from constructions.construction import forward
-from constructions.dense import dense_forward
-from constructions.gradient_descent import GradientDescent
-from constructions.prompt import Prompt
 from numerics.rounding import RoundedBlock
-from numerics.tasks import LinearTask
 
-REQUIRED = 25
-"""How many times as long the dense forward pass in PyTorch must take, at least."""
-
-STEP = 1 / 20
-"""The step size: the time does not depend on it, the rounding bound does, which grows by (1 + eta |X||X^T| / n)."""
-
-PIECE = 256
-"""Prompts in a piece of the batch, for PyTorch: at n = 40, d = 20 in float64 their tokens take 1.7 MiB."""
+PROMISED = {"n": 40, "d": 20, "m": 1, "layers": 12, "batch": 4096, "dtype": "float64"}
+"""The sizes for which ratios are promised."""
 
 CHECKED = 8
 """The prompts of the batch for which a rounding bound is computed."""
 
-
-@dataclass(frozen=True)
-class Contender:
-    """One way to run the forward pass.
-
-    Args:
-        name: what it is.
-        predict: the predictions for the whole batch, (B, m, 1), as an array.
-        bounded: the prediction for the given number of prompts with its radius, as tensors.
-        decides: whether the promised ratio is against it: the passes over the whole batch with the full matrices.
-    """
-
-    name: str
-    predict: Callable[[], Any]
-    bounded: Callable[[int], Any]
-    decides: bool = False
-
-
-@dataclass(frozen=True)
-class Setting:
-    """The same prompts and weights for us and for PyTorch."""
-
-    construction: GradientDescent
-    prompt: Prompt
-
-    @classmethod
-    def drawn(cls, n: int, d: int, m: int, layers: int, batch: int, dtype: Any) -> Setting:
-        """Gaussian prompts from seed 0."""
-        task = LinearTask(n=n, d=d, m=m, dtype=dtype)
-        return cls(GradientDescent(step_sizes=[STEP] * layers), task.sample(0, batch).prompt)
-
-    @property
-    def n(self) -> int:
-        return self.prompt.X.shape[-1]
-
-    @property
-    def d(self) -> int:
-        return self.prompt.X.shape[-2]
-
-    def first(self, count: int) -> Prompt:
-        """The first prompts of the batch."""
-        return self.prompt.map(lambda entry: entry[:count])
-
-    def ours(self) -> Any:
-        """Our predictions."""
-        return self.construction(self.prompt.X, self.prompt.Y, self.prompt.x_query)
-
-    def contenders(self) -> Iterator[Contender]:
-        """PyTorch's ways to run it: as printed, on pieces that fit the cache, reassociated, and by hand."""
-        layers = dense_torch.layers_of(self.construction, self.first(1))
-        H = dense_torch.tensor(next(dense_forward(self.construction, self.prompt)).entry)
-        columns, rows = H.contiguous(), H.mT.contiguous()
-        yield self._dense("dense, tokens as columns", dense_torch.by_columns, columns, layers, decides=True)
-        yield self._dense("dense, tokens as rows", dense_torch.by_rows, rows, layers, decides=True)
-        in_pieces = f"dense, tokens as columns, {PIECE} prompts at a time"
-        yield self._dense(in_pieces, dense_torch.by_columns, columns, layers, PIECE)
-        yield self._dense("dense, tokens as rows, Q (K^T V)", dense_torch.reassociated, rows, layers)
-        for size in dict.fromkeys((len(columns), min(PIECE, len(columns)))):
-            yield self._by_hand(size)
-
-    def _dense(
-        self,
-        name: str,
-        forward_pass: Callable[[Any, Layers], Any],
-        tokens: Any,
-        layers: Layers,
-        size: int | None = None,
-        decides: bool = False,
-    ) -> Contender:
-        is_by_rows = forward_pass is not dense_torch.by_columns
-        place = np.s_[..., self.n :, self.d :] if is_by_rows else np.s_[..., self.d :, self.n :]
-
-        def on_all() -> Any:
-            import torch
-
-            with torch.inference_mode():
-                pieces = tokens.split(size or len(tokens))
-                predictions = torch.cat([forward_pass(piece, layers)[place] for piece in pieces])
-                return -(predictions.mT if is_by_rows else predictions).numpy()
-
-        def bounded(count: int) -> Any:
-            prompt = self.first(count).map(dense_torch.tensor).lifted(RoundedBlock)
-            weights = dense_torch.layers_of(self.construction, prompt, Bounded.lift)
-            H = Bounded(next(dense_forward(self.construction, prompt)))
-            prediction = forward_pass(H.mT if is_by_rows else H, weights)[place]
-            return -(prediction.mT if is_by_rows else prediction)
-
-        return Contender(f"PyTorch: {name}", on_all, bounded, decides)
-
-    def _by_hand(self, size: int) -> Contender:
-        rates = dense_torch.rates_of(self.construction, self.n)
-        floats = [float(rate) for rate in rates]
-        tensors = [dense_torch.tensor(entry) for entry in (self.prompt.X, self.prompt.Y, self.prompt.x_query)]
-        name = "PyTorch: by hand, nonzero blocks, (Y X^T) X"
-
-        def on_all() -> Any:
-            import torch
-
-            with torch.inference_mode():
-                return dense_torch.in_pieces(partial(dense_torch.by_hand, floats), size, *tensors).numpy()
-
-        def bounded(count: int) -> Any:
-            return dense_torch.by_hand(rates, *(Bounded.lift(each[:count]) for each in tensors))
-
-        return Contender(f"{name}, {size} prompts at a time" if size < len(tensors[0]) else name, on_all, bounded)
+OURS = "ours (NumPy)"
+CEILING = "the products of matrices alone, in cache (NumPy)"
 
 
 def forward_pass(
-    n: int = 40, d: int = 20, m: int = 1, layers: int = 12, batch: int = 4096, dtype: str = "float64", runs: int = RUNS
+    network: Callable[..., Network] = networks.newton,
+    n: int = 40,
+    d: int = 20,
+    m: int = 1,
+    layers: int = 12,
+    batch: int = 4096,
+    dtype: str = "float64",
+    runs: int = RUNS,
 ) -> Section:
     """Our forward pass and PyTorch's, timed in turn in one process, after a check that they agree."""
     import torch
 
     held_threads = torch.get_num_threads()
     torch.set_num_threads(cores())
+    sizes = {"n": n, "d": d, "m": m, "layers": layers, "batch": batch, "dtype": dtype}
     try:
-        setting = Setting.drawn(n, d, m, layers, batch, np.dtype(dtype))
+        setting = Setting.drawn(network, n, d, m, layers, batch, np.dtype(dtype))
+        measured = setting.network
         contenders = list(setting.contenders())
-        agreement = {each.name: _agreement(setting, each, min(CHECKED, batch)) for each in contenders}
+        agreement = {each.name: agreement_of(setting, each, min(CHECKED, batch)) for each in contenders}
+        functions: dict[str, Callable[[], Any]] = {OURS: setting.ours}
+        functions |= {each.name: each.predict for each in contenders}
+        if measured.products:
+            functions[CEILING] = products_alone(measured.products, batch, np.dtype(dtype))
         with contention() as taken_by_others:
-            timings = interleaved({"ours": setting.ours, **{each.name: each.predict for each in contenders}}, runs)
+            timings = interleaved(functions, runs)
             others = _in_words(taken_by_others())
     finally:
         torch.set_num_threads(held_threads)
-    rows = [{"forward pass": "ours (NumPy)", **timings["ours"].columns()}]
-    for each in contenders:
-        against = ratio(timings[each.name], timings["ours"])
-        rows.append(
-            {
-                "forward pass": each.name,
-                **timings[each.name].columns(),
-                "ratio of medians": against.of_medians,
-                "smallest ratio": against.smallest,
-                "largest ratio": against.largest,
-                **agreement[each.name],
-            }
-        )
-    is_promised = (n, d, m, layers, batch, dtype) == (40, 20, 1, 12, 4096, "float64")
+    rows = [
+        {
+            "forward pass": name,
+            **timing.columns(),
+            **(ratio_columns(timing, timings[OURS]) if name != OURS else {}),
+            "GFLOP/s": batch * measured.operations / timing.median / 1e9,
+            **agreement.get(name, {}),
+        }
+        for name, timing in timings.items()
+    ]
     return Section(
-        f"forward_pass_{dtype}",
-        f"Forward pass of {layers} gradient-descent layers, {dtype}",
-        {"n": n, "d": d, "m": m, "layers": layers, "batch": batch, "dtype": dtype, "cores": cores(), "eta": STEP},
+        f"forward_pass_{measured.name}_{dtype}",
+        f"Forward pass of {measured.title}, {dtype}",
+        {**sizes, "cores": cores(), **measured.parameters},
         rows,
         (
             "Ratios are PyTorch's time over ours. The bound is what rounding explains of the difference on the first "
-            f"{min(CHECKED, batch)} prompts, ours and PyTorch's together. {others[0].upper()}{others[1:]}.",
+            f"{min(CHECKED, batch)} prompts, ours and PyTorch's together; it must also tell the network with a layer "
+            "less. GFLOP/s are the operations of the network's matrix products over the time. PyTorch's passes over "
+            "the whole batch count; those in pieces, which stay in the cache as ours do, are printed beside them. "
+            f"{others[0].upper()}{others[1:]}.",
         ),
-        (*_agreement_targets(agreement, dtype), *(_ratio_targets(contenders, timings, others) if is_promised else ())),
+        (
+            *agreement_targets(agreement, f"{measured.title} in {dtype}"),
+            *(ratio_targets(measured, contenders, timings, others) if sizes == PROMISED else ()),
+        ),
     )
 
 
-def _agreement(setting: Setting, contender: Contender, count: int) -> dict[str, Any]:
-    """How far the two are apart, and how far rounding explains."""
-    ours, theirs = setting.ours(), contender.predict()
-    gap = np.abs(ours - theirs)
-    radius = forward(setting.construction, setting.first(count).lifted(RoundedBlock)).entry.radius
+def agreement_of(setting: Setting, contender: Contender, count: int, ours: Any = None) -> dict[str, Any]:
+    """How far the two are apart, and how far rounding explains.
+
+    Args:
+        setting: what both run.
+        contender: PyTorch's way.
+        count: for how many prompts the bound is computed.
+        ours: our predictions, in NumPy; by default computed here.
+    """
+    ours = setting.ours() if ours is None else ours
+    gap = np.abs(ours - contender.predict().cpu().numpy())
+    prompt = setting.first(count).lifted(RoundedBlock)
+    radius = forward(setting.network.construction, prompt).entry.radius
     bound = radius + contender.bounded(count).radius.numpy()
+    shortened = np.abs(forward(setting.network.shortened, setting.first(count)).entry - ours[:count])
     return {
         "largest difference": float(gap.max()),
         f"on the first {count}": float(gap[:count].max()),
         "bound there": float(bound.max()),
         "within the bound": bool((gap[:count] <= bound).all()),
+        "tells a layer less": bool((shortened > bound).any()),
     }
 
 
-def _agreement_targets(agreement: dict[str, dict[str, Any]], dtype: str) -> tuple[Target, ...]:
+def ratio_columns(timing: Timing, ours: Timing) -> dict[str, float]:
+    """How many times as long it took as ours, as columns of a table."""
+    against = ratio(timing, ours)
+    return {
+        "ratio of medians": against.of_medians,
+        "smallest ratio": against.smallest,
+        "largest ratio": against.largest,
+    }
+
+
+def agreement_targets(agreement: Mapping[str, Mapping[str, Any]], what: str) -> tuple[Target, ...]:
+    """The promise that PyTorch's predictions equal ours, decided."""
     apart = [name for name, held in agreement.items() if not held["within the bound"]]
-    measured = f"too far apart: {', '.join(apart)}" if apart else f"all {len(agreement)} do"
-    return (Target(f"PyTorch's predictions in {dtype} equal ours within the rounding bound", measured, not apart),)
+    vague = [name for name, held in agreement.items() if not held["tells a layer less"]]
+    measured = f"all {len(agreement)} do"
+    if apart or vague:
+        measured = f"too far apart: {', '.join(apart) or 'none'}; bound too wide: {', '.join(vague) or 'none'}"
+    claim = f"PyTorch's predictions of {what} equal ours within a rounding bound that tells a layer less"
+    return (Target(claim, measured, not apart and not vague),)
 
 
-def _ratio_targets(contenders: list[Contender], timings: dict[str, Timing], others: str) -> tuple[Target, ...]:
-    decisive = [each.name for each in contenders if each.decides]
-    fastest = min(decisive, key=lambda name: timings[name].median)
-    against = ratio(timings[fastest], timings["ours"])
-    return (
-        Target(
-            f"the dense forward pass in PyTorch takes at least {REQUIRED} times as long as ours",
-            f"{against.of_medians:.1f} times (single pairs {against.smallest:.1f} to {against.largest:.1f}); "
-            f"{fastest}; {others}",
-            against.of_medians >= REQUIRED,
-        ),
-    )
+def ratio_targets(
+    network: Network, contenders: Sequence[Contender], timings: Mapping[str, Timing], others: str
+) -> tuple[Target, ...]:
+    """The promised ratios, decided by PyTorch's fastest pass of each class over the whole batch."""
+    targets = []
+    for class_, required in network.required.items():
+        held = [each.name for each in contenders if each.class_ == class_]
+        fastest = min(held, key=lambda name: timings[name].median)
+        against = ratio(timings[fastest], timings[OURS])
+        targets.append(
+            Target(
+                f"{network.title}: PyTorch {class_} takes at least {required:g} times as long as ours",
+                f"{against.of_medians:.2f} times (single pairs {against.smallest:.2f} to {against.largest:.2f}); "
+                f"{fastest}; {others}",
+                against.of_medians >= required,
+            )
+        )
+    return tuple(targets)
 
 
 def _in_words(share: float | None) -> str:

@@ -8,7 +8,8 @@ The JSON file is one object:
     sections     a list of {name, title, sizes, rows, notes}; a row is an object of columns, times in seconds
     targets      a list of {claim, measured, met}: what the project promises, and what was measured
 
-The names of the files, such as 2026-01-31-cpu.json, say the day and the device, not the machine.
+The names of the files, such as 2026-01-31-cpu.json and 2026-01-31-cpu-growth.svg, say the day and the device, not the
+machine.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -56,6 +57,7 @@ class Section:
         rows: one object of columns per measurement.
         notes: sentences beneath the table.
         targets: the promises that these measurements decide.
+        plotted: draws the section into a file.
     """
 
     name: str
@@ -64,14 +66,16 @@ class Section:
     rows: Sequence[Mapping[str, Any]]
     notes: Sequence[str] = ()
     targets: Sequence[Target] = field(default=())
+    plotted: Callable[[Section, Path], None] | None = None
 
-    def markdown(self) -> str:
-        """The section as Markdown: the sizes, the table, the notes and the targets."""
+    def markdown(self, figure: str | None = None) -> str:
+        """The section as Markdown: the sizes, the table, the figure in the named file, the notes and the targets."""
         sizes = ", ".join(f"{name} = {value}" for name, value in self.sizes.items())
         parts = [
             f"## {self.title}",
             sizes,
             _table(self.rows) if self.rows else "",
+            f"![{self.title}]({figure})" if figure else "",
             *self.notes,
             *(f"**{target}**" for target in self.targets),
         ]
@@ -118,8 +122,8 @@ def commit() -> str:
     return f"{head} and uncommitted changes" if _git("status", "--porcelain", "--untracked-files=no") else head
 
 
-def written(sections: Sequence[Section], folder: Path = FOLDER, day: datetime.date | None = None) -> tuple[Path, Path]:
-    """The JSON and the Markdown file, written now; those of the same day and device are replaced."""
+def written(sections: Sequence[Section], folder: Path = FOLDER, day: datetime.date | None = None) -> tuple[Path, ...]:
+    """The JSON and the Markdown file and the figures, written now; those of the same day and device are replaced."""
     day, about = day or datetime.date.today(), environment()
     name = f"{day.isoformat()}-{'cpu' if about['gpu'] is None else 'cuda'}"
     targets = [target for section in sections for target in section.targets]
@@ -127,21 +131,27 @@ def written(sections: Sequence[Section], folder: Path = FOLDER, day: datetime.da
         "date": day.isoformat(),
         "commit": commit(),
         "environment": about,
-        "sections": [{k: v for k, v in asdict(section).items() if k != "targets"} for section in sections],
+        "sections": [
+            {key: getattr(section, key) for key in ("name", "title", "sizes", "rows", "notes")} for section in sections
+        ],
         "targets": [asdict(target) for target in targets],
     }
     folder.mkdir(parents=True, exist_ok=True)
     as_json, as_markdown = folder / f"{name}.json", folder / f"{name}.md"
+    figures = {section.name: folder / f"{name}-{section.name}.svg" for section in sections if section.plotted}
     as_json.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     head = [{"": key, "value": value} for key, value in {"commit": record["commit"], **about}.items() if value]
     parts = [
         f"# Benchmarks of {day.isoformat()}",
         _table(head),
         "Times are medians, in seconds, beside the smallest and the largest.",
-        *(section.markdown() for section in sections),
+        *(section.markdown(figures[section.name].name if section.name in figures else None) for section in sections),
     ]
     as_markdown.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
-    return as_json, as_markdown
+    for section in sections:
+        if section.plotted is not None:
+            section.plotted(section, figures[section.name])
+    return as_json, as_markdown, *figures.values()
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -1,11 +1,12 @@
 """A rounding bound for a forward pass in PyTorch: the pass itself, on tensors that carry their radius.
 
-A ``Bounded`` has the operators of a tensor that the passes of ``benchmarks.dense_torch`` use. Its values are what
-PyTorch computes, by the same calls; its radii are those of ``numerics.rounding``, computed beside them.
+A ``Bounded`` has the operators of a tensor that the passes of ``benchmarks.dense_torch`` and ``benchmarks.by_hand``
+use. Its radii are those of ``numerics.rounding``, for sums in any order.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, final
 
 from constructions.block import Block
@@ -36,6 +37,11 @@ class Bounded:
         return self._block.entry.radius
 
     @property
+    def shape(self) -> tuple[int, ...]:
+        """The batch, the rows and the columns."""
+        return (*self._block.batch, *self._block.shape)
+
+    @property
     def mT(self) -> Bounded:
         return Bounded(self._block.T)
 
@@ -59,6 +65,28 @@ class Bounded:
         if isinstance(other, Bounded):
             return Bounded(self._block.hadamard(_spread(other._block, *self._block.shape)))
         return Bounded(self._block.scale(other))
+
+    def joined(self, others: Sequence[Bounded], dim: int) -> Bounded:
+        """This and the others, side by side along the last dimension (-1) or the one before it (-2)."""
+        blocks = [other._block for other in others]
+        return Bounded(self._block.beside(*blocks) if dim == -1 else self._block.above(*blocks))
+
+
+def cat(operands: Sequence[Bounded], dim: int) -> Bounded:
+    """``torch.cat`` along the last dimension or the one before it."""
+    first, *rest = operands
+    return first.joined(rest, dim)
+
+
+def baddbmm(total: Bounded, A: Bounded, B: Bounded, *, beta: int = 1, alpha: int = 1) -> Bounded:
+    """``torch.baddbmm``: beta total + alpha A @ B, added up in any order.
+
+    It is bounded as the one product [beta total, alpha A] @ [I; B], whose sums of products contain its own.
+    """
+    import torch
+
+    identity = Bounded.lift(torch.eye(total.shape[-1], dtype=total.value.dtype))
+    return cat((total * beta, A * alpha), dim=-1) @ cat((identity, B), dim=-2)
 
 
 def _spread(block: Block, rows: int, columns: int) -> Block:
