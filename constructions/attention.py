@@ -114,6 +114,9 @@ def _position(index: str, first: Size, stride: int) -> str:
 EVERY_TOKEN = Mask()
 """Every token is a key for every token."""
 
+Update: TypeAlias = dict[tuple[str, str], Block]
+"""Blocks by (slot, group): what a part of a layer adds to the stream."""
+
 Score: TypeAlias = str | Kernel
 """``"linear"``, ``"relu"``, ``"exp"``, ``"softmax"``, or a kernel of (keys, queries)."""
 
@@ -147,48 +150,58 @@ class Head:
         if isinstance(self.score, Kernel) and not self.key and not self.query:
             raise ValueError(f"the kernel {self.score.name!r} needs a key or a query, but both weights are zero")
 
-    def update(self, stream: Stream) -> dict[tuple[str, str], Block]:
+    def update(self, stream: Stream) -> Update:
         """What the head adds to the stream."""
+        return self.added_to({}, stream)
+
+    def added_to(self, total: Update, stream: Stream) -> Update:
+        """The total, with what the head adds to the stream added to it."""
         asked = {group: self.mask.key_groups(stream, group) for group in stream.groups}
         key_groups = [group for group in stream.groups if any(group in keys for keys in asked.values())]
         keys = {group: self.key(stream.tokens(group)) for group in key_groups}
         queries = {group: self.query(stream.tokens(group)) for group in stream.groups if asked[group]}
-        if self.score == "linear" and self.mask.pattern is None:
-            gathered = self._linear_attention(stream, keys, queries, asked)
-        else:
-            gathered = self._scored_attention(stream, keys, queries, asked)
-        return {
-            (slot, group): block
-            for group, token in gathered.items()
-            for slot, block in (token if self.projection is None else self.projection(token)).items()
-        }
+        is_linear = self.score == "linear" and self.mask.pattern is None
+        attention = self._linear_attention if is_linear else self._scored_attention
+        if self.projection is None:
+            return attention(total, stream, keys, queries, asked)
+        gathered: dict[str, dict[str, Block]] = {}
+        for (slot, group), block in attention({}, stream, keys, queries, asked).items():
+            gathered.setdefault(group, {})[slot] = block
+        added = dict(total)
+        for group, token in gathered.items():
+            for slot, block in self.projection(token).items():
+                _add(added, (slot, group), block)
+        return added
 
     def _scored_attention(
         self,
+        total: Update,
         stream: Stream,
         keys: Mapping[str, Mapping[str, Block]],
         queries: Mapping[str, Mapping[str, Block]],
         asked: Mapping[str, tuple[str, ...]],
-    ) -> dict[str, dict[str, Block]]:
+    ) -> Update:
         values = {group: self.value(stream.tokens(group)) for group in keys}
-        gathered: dict[str, dict[str, Block]] = {}
+        gathered: Update = {}
         for group, query in queries.items():
             scores = self._scores(stream, {key_group: keys[key_group] for key_group in asked[group]}, group, query)
             for key_group, score in scores.items():
-                _accumulate(gathered, group, {slot: value @ score for slot, value in values[key_group].items()})
-        return {
-            group: {slot: block.scale(self.factor) for slot, block in token.items()}
-            for group, token in gathered.items()
-        }
+                for slot, value in values[key_group].items():
+                    _add_product(gathered, (slot, group), value, score)
+        added = dict(total)
+        for place, block in gathered.items():
+            _add(added, place, block.scale(self.factor))
+        return added
 
     def _linear_attention(
         self,
+        total: Update,
         stream: Stream,
         keys: Mapping[str, Mapping[str, Block]],
         queries: Mapping[str, Mapping[str, Block]],
         asked: Mapping[str, tuple[str, ...]],
-    ) -> dict[str, dict[str, Block]]:
-        gathered: dict[str, dict[str, Block]] = {}
+    ) -> Update:
+        added = dict(total)
         for key_group, key in keys.items():
             if not key:
                 continue
@@ -203,10 +216,12 @@ class Head:
                     outer_first = _is_cheaper_outer_first(value.rows, key_block.rows, tokens, asked_tokens)
                     outer = (value @ key_block.T).scale(factor) if outer_first else None
                     for group in answered:
-                        query = queries[group][key_slot]
-                        term = outer @ query if outer is not None else (value @ (key_block.T @ query)).scale(factor)
-                        _accumulate(gathered, group, {value_slot: term})
-        return gathered
+                        query, place = queries[group][key_slot], (value_slot, group)
+                        if outer is not None:
+                            _add_product(added, place, outer, query)
+                        else:
+                            _add_product(added, place, value, (key_block.T @ query).scale(factor))
+        return added
 
     def _scores(
         self, stream: Stream, keys: Mapping[str, Mapping[str, Block]], group: str, query: Mapping[str, Block]
@@ -284,10 +299,12 @@ def _softmax(scores: Sequence[Block], patterns: Sequence[Block | None], like: Bl
     return tuple(weight.hadamard(each) for weight, each in zip(weights, kept, strict=True))
 
 
-def _accumulate(gathered: dict[str, dict[str, Block]], group: str, terms: Mapping[str, Block]) -> None:
-    token = gathered.setdefault(group, {})
-    for slot, term in terms.items():
-        token[slot] = token[slot] + term if slot in token else term
+def _add(total: Update, place: tuple[str, str], block: Block) -> None:
+    total[place] = total[place] + block if place in total else block
+
+
+def _add_product(total: Update, place: tuple[str, str], left: Block, right: Block) -> None:
+    total[place] = total[place].plus_product(left, right) if place in total else left @ right
 
 
 def is_unscaled(head: Head) -> bool:

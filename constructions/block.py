@@ -12,7 +12,7 @@ from __future__ import annotations
 import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, Self, final
+from typing import Any, ClassVar, Self, cast, final
 
 from constructions.comparison import Comparison, Verdict
 from constructions.functions import FeatureMap as FeatureMap
@@ -188,11 +188,13 @@ class Block(ABC):
         if not (type(other) is type(self) or isinstance(other, Block)):
             return NotImplemented
         self._same_shape(other, "add")
-        if other.is_zero:
-            return self
-        if self.is_zero:
-            return other
+        if self.is_zero or other.is_zero:
+            return self if other.is_zero else other
         return self._add(self._same_kind(other))
+
+    def plus_product(self, left: Block, right: Block) -> Block:
+        """self + left @ right; a kind may save the memory of the product."""
+        return self + left @ right
 
     def __neg__(self) -> Block:
         return self.scale(-1)
@@ -229,8 +231,7 @@ class Block(ABC):
         if (like := next((block for block in blocks if not block.is_zero), None)) is None:
             return Zero(self.rows, sum(block.columns for block in blocks))
         first, *rest = [like._same_kind(materialised(block, like)) for block in blocks]
-        joined: Block = first._beside(rest) if rest else first
-        return joined
+        return cast(Block, first._beside(rest) if rest else first)
 
     def above(self, *others: Block) -> Block:
         """[self; other; ...]: the blocks one above the other."""
@@ -395,5 +396,4 @@ def kind_of(entry: Entry) -> type[Block]:
             "nested lists of int or Fraction (exact), an object array of flint.fmpq or flint.arb, or a SymPy matrix"
         )
     module, _, name = path.rpartition(".")
-    kind: type[Block] = getattr(importlib.import_module(module), name)
-    return kind
+    return cast(type[Block], getattr(importlib.import_module(module), name))

@@ -7,13 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import final
 
-from constructions.attention import Head
-from constructions.block import Block, materialised
+from constructions.attention import Head, Update
+from constructions.block import Block, Zero, materialised
 from constructions.functions import FeatureMap
 from constructions.stream import Stream
 from constructions.weights import Weight
-
-Update = dict[tuple[str, str], Block]
 
 
 class Sublayer(ABC):
@@ -43,10 +41,17 @@ class Attention(Sublayer):
         object.__setattr__(self, "skip", skip)
 
     def update(self, stream: Stream) -> Update:
-        total: Update = {}
+        return self._added_to({}, stream)
+
+    def __call__(self, stream: Stream) -> Stream:
+        if not self.skip:
+            return super().__call__(stream)
+        # Onto the stream, not into an update of its own: a product may then be added where it is made.
+        return stream.holding(self._added_to(dict(stream.blocks), stream))
+
+    def _added_to(self, total: Update, stream: Stream) -> Update:
         for head in self.heads:
-            for place, block in head.update(stream).items():
-                total[place] = total[place] + block if place in total else block
+            total = head.added_to(total, stream)
         return total
 
 

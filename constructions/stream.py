@@ -76,13 +76,16 @@ class Stream:
         """The stream with the update added, as a skip connection does."""
         blocks = dict(self.blocks)
         for place, block in update.items():
-            if place in blocks:
-                blocks[place] = blocks[place] + block
-            elif not block.is_zero:
+            blocks[place] = blocks[place] + block if place in blocks else block
+        return self.holding(blocks)
+
+    def holding(self, blocks: Mapping[tuple[str, str], Block]) -> Stream:
+        """The stream with these blocks in place of its own; of one whose place held something the shape is known."""
+        for place, block in blocks.items():
+            if place not in self.blocks:
                 self._require_fit(place, block)
-                blocks[place] = block
         changed = copy(self)
-        object.__setattr__(changed, "blocks", blocks)
+        object.__setattr__(changed, "blocks", {place: block for place, block in blocks.items() if not block.is_zero})
         return changed
 
     def append(self, group: str, token: Mapping[str, Block], size: Size = 1) -> Stream:

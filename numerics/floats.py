@@ -178,6 +178,15 @@ class FloatBlock(Block):
     def _scale(self, scalar: Scalar) -> Self:
         return type(self)(self._array * float(scalar))
 
+    def plus_product(self, left: Block, right: Block) -> Block:
+        product = left @ right
+        if not isinstance(product, FloatBlock) or not self._is_alike(product):
+            return self + product
+        # Nobody else holds the product, so that the sum may take its place.
+        array = product._array
+        array += self._array
+        return type(self)(array)
+
     def __neg__(self) -> Block:
         return type(self)(-self._array)
 
@@ -185,6 +194,11 @@ class FloatBlock(Block):
         if not isinstance(other, FloatBlock) or other.shape != self.shape:
             return super().__sub__(other)
         return type(self)(self._array - other._array)
+
+    def _is_alike(self, other: FloatBlock) -> bool:
+        """Whether the arrays have one shape, batch included, and one dtype."""
+        ours, theirs = self._array, other._array
+        return bool(ours.shape == theirs.shape and ours.dtype == theirs.dtype)
 
     def _hadamard(self, other: Self) -> Self:
         return type(self)(self._array * other._array)

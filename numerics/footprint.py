@@ -106,6 +106,11 @@ class SizeBlock(Block):
     def _matmul(self, other: Self) -> Self:
         return self._with(other)._made(self.rows, other.columns, beside=self._size + other._size)
 
+    def plus_product(self, left: Block, right: Block) -> Block:
+        product = left @ right
+        in_place = isinstance(product, SizeBlock) and product._memory is not None
+        return product if in_place else self + product
+
     def _add(self, other: Self) -> Self:
         return self._with(other)._made(*self.shape)
 

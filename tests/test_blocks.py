@@ -77,6 +77,7 @@ LAWS = {
     "products distribute from the right": lambda b: ((b.A + b.C) @ b.B, b.A @ b.B + b.C @ b.B),
     "the identity is neutral from the left": lambda b: (b.A.identity(b.A.rows) @ b.A, b.A),
     "the identity is neutral from the right": lambda b: (b.A @ b.A.identity(b.A.columns), b.A),
+    "a sum with a product": lambda b: (b.D.plus_product(b.A, b.B), b.D + b.A @ b.B),
     "the transpose of a product": lambda b: ((b.A @ b.B).T, b.B.T @ b.A.T),
     "the transpose of a sum": lambda b: ((b.A + b.C).T, b.A.T + b.C.T),
     "the transpose of a transpose": lambda b: (b.A.T.T, b.A),

@@ -6,9 +6,12 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from constructions.attention import Head
 from constructions.construction import forward, streams
+from constructions.layer import Attention, Layer
 from constructions.newton import NewtonFromIdentity
 from constructions.prompt import Prompt
+from constructions.stream import Stream
 from constructions.weights import Weight
 from numerics.floats import FloatBlock
 from numerics.rationals import RationalBlock
@@ -70,3 +73,28 @@ def test_blocks_that_feed_one_slot_are_added_and_nothing_is_left_apart(matrix):
     ((scalar, total),) = Weight({("u", "x"): Fraction(1, 2), ("u", "y"): matrix}).factored(token).values()
     assert scalar == 1
     assert [Fraction(int(v.p), int(v.q)) for v in total.entry.flat] == [Fraction(1, 2) - 9, 1 - 12]
+
+
+@pytest.mark.parametrize("batch", [(), (2,)], ids=["alike", "spread over a batch"])
+def test_sum_with_a_product_leaves_its_operands_as_they_are(batch):
+    rng = np.random.default_rng(0)
+    held = [rng.standard_normal((*b, 3, 3)) for b in (batch, (), ())]
+    kept = [array.copy() for array in held]
+    total, left, right = (FloatBlock.lift(array) for array in held)
+    result = total.plus_product(left, right).entry
+    assert all(np.array_equal(array, copy) for array, copy in zip(held, kept, strict=True))
+    assert np.array_equal(result, kept[0] + kept[1] @ kept[2])
+
+
+def test_sum_with_a_product_takes_the_memory_of_the_product_alone():
+    A, B, total = (FloatBlock.lift(np.ones((300, 300))) for _ in range(3))
+    assert peak_bytes(lambda: total.plus_product(A, B)) < 1.5 * 8 * 300**2
+
+
+def test_two_heads_of_a_layer_read_the_stream_before_either_has_added_to_it():
+    X = RationalBlock.lift([[1, 2]])
+    double = Head(key=Weight({("k", "x"): 1}), query=Weight({("k", "x"): 1}), value=Weight({("x", "x"): 1}))
+    stream = Stream({"x": 1}, {"context": 2}, {("x", "context"): X})
+    # One head adds (x x^T) x = 5 x.
+    after = Layer(Attention(double, double))(stream)["x", "context"]
+    assert [Fraction(int(v.p), int(v.q)) for v in after.entry.flat] == [11, 22]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from benchmarks import dense_torch
+from benchmarks import dense_torch, networks, rounding_bound
 from benchmarks.rounding_bound import Bounded
 from constructions.block import compare
 from constructions.comparison import Verdict
@@ -58,6 +58,10 @@ def as_tensors(value):
     return dense_torch.tensor(value) if isinstance(value, np.ndarray) else value
 
 
+def as_rounded_tensors(block):
+    return Rounded(dense_torch.tensor(block.value), dense_torch.tensor(block.radius))
+
+
 def on_numpy(bounded):
     """What PyTorch computed, with its radius, beside our own blocks."""
     return RoundedBlock.lift(Rounded(bounded.value.numpy(), bounded.radius.numpy()))
@@ -95,13 +99,38 @@ def test_tokens_as_rows_equal_the_blocks_within_rounding(prototype, forward_pass
     assert compare(result, by_blocks(construction, prompt)).verdict is Verdict.EQUAL
 
 
-def test_the_pass_by_hand_equals_the_blocks_within_rounding():
+HAND_WRITTEN = [
+    pytest.param(network, each, id=f"{network.name}: {each.name}")
+    for network in (networks.gradient_descent(5, 3, 2, 4), networks.newton(5, 3, 2, 4))
+    for each in network.hand_written
+]
+
+
+def by_hand(run, written, prompt, ops, lifted):
+    entries = [lifted(dense_torch.tensor(each)) for each in (prompt.X, prompt.Y, prompt.x_query)]
+    identity = lifted(dense_torch.tensor(np.eye(prompt.X.shape[-2])))
+    prediction = run(ops, identity, *([each.mT for each in entries] if written.is_by_rows else entries))
+    return prediction.mT if written.is_by_rows else prediction
+
+
+@pytest.mark.parametrize(("network", "written"), HAND_WRITTEN)
+def test_a_pass_by_hand_equals_the_blocks_within_rounding(network, written):
     prompt = float_prompt(3, 5, 3, 2)
-    construction = GradientDescent(step_sizes=[0.1, 0.3])
-    rates = dense_torch.rates_of(construction, 5)
-    entries = [Bounded.lift(dense_torch.tensor(each)) for each in (prompt.X, prompt.Y, prompt.x_query)]
-    result = on_numpy(dense_torch.by_hand(rates, *entries))
-    assert compare(result, forward(construction, prompt.lifted(RoundedBlock))).verdict is Verdict.EQUAL
+    result = on_numpy(by_hand(written.bounded or written.run, written, prompt, rounding_bound, Bounded.lift))
+    blocks = forward(network.construction, prompt.lifted(RoundedBlock))
+    assert compare(result, blocks).verdict is Verdict.EQUAL
+    assert compare(on_numpy(-Bounded.lift(as_rounded_tensors(result))), blocks).verdict is Verdict.DIFFERENT
+
+
+@pytest.mark.parametrize(("network", "written"), HAND_WRITTEN)
+def test_a_pass_by_hand_computes_within_the_bound_of_its_bounded_twin(network, written):
+    import torch
+
+    prompt = float_prompt(3, 5, 3, 2)
+    bounded = by_hand(written.bounded or written.run, written, prompt, rounding_bound, Bounded.lift)
+    batched = prompt.map(lambda entry: entry[None])
+    computed = by_hand(written.run, written, batched, torch, lambda tensor: tensor)
+    assert (abs(computed[0] - bounded.value) <= 2 * bounded.radius).all()
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
