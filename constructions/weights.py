@@ -22,13 +22,16 @@ class Weight(Mapping[tuple[str, str], WeightBlock]):
     __slots__ = ("_blocks", "_matrices")
 
     def __init__(self, blocks: Mapping[tuple[str, str], WeightBlock]) -> None:
-        kept = {}
-        for (slot_out, slot_in), block in blocks.items():
-            value = block if isinstance(block, Block) else exact(block)
-            if not (isinstance(value, Zero) or (not isinstance(value, Block) and is_zero(value))):
-                kept[slot_out, slot_in] = value
-        self._blocks = kept
-        self._matrices = frozenset(slots for slots, block in kept.items() if isinstance(block, Block))
+        kept: dict[tuple[str, str], WeightBlock] = {}
+        matrices = set()
+        for slots, block in blocks.items():
+            if not isinstance(block, Block):
+                if not is_zero(scalar := exact(block)):
+                    kept[slots] = scalar
+            elif not block.is_zero:
+                kept[slots] = block
+                matrices.add(slots)
+        self._blocks, self._matrices = kept, matrices
 
     def __getitem__(self, slots: tuple[str, str]) -> WeightBlock:
         return self._blocks[slots]
