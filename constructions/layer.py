@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import final
 
 from constructions.attention import Head, Update
-from constructions.block import Block, Zero, materialised
+from constructions.block import Block, materialised
 from constructions.functions import FeatureMap
 from constructions.stream import Stream
 from constructions.weights import Weight
