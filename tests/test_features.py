@@ -169,7 +169,12 @@ def test_two_things_of_one_name_are_refused(kernel):
 
 def test_a_map_is_printed_and_has_no_block_to_mutate():
     run = SymbolicRun(OnFeatures(step_sizes=[1]))
-    assert {mutation.weight for mutation in mutations(run.construction, run.prompt)} == {"key", "query", "value"}
+    assert {mutation.weight for mutation in mutations(run.construction, run.prompt)} == {
+        "key",
+        "query",
+        "value",
+        "mask",
+    }
     assert "phi(x) of every token, added to the tokens in slot f" in described(OnFeatures(step_sizes=[1]))
 
 
