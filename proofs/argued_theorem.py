@@ -14,13 +14,17 @@ from constructions.construction import Construction
 from proofs import words
 from proofs.evidence import FAILS, HOLDS, NOT_RUN, Evidence, Settings, timed
 from proofs.formula import plain, sum_written
+from proofs.index_sums import IndexSum
 from proofs.induction import prove
 from proofs.theorem import Theorem
 
 
 @dataclass(frozen=True)
 class Equation:
-    """A step of an argument that is checked: two SymPy expressions, or two normal forms, that must be equal."""
+    """A step of an argument that is checked: two SymPy expressions, or two normal forms, that must be equal.
+
+    A normal form is one of words (matrices) or of indices (expectations).
+    """
 
     text: str
     left: Any
@@ -28,13 +32,18 @@ class Equation:
 
     @property
     def holds(self) -> bool:
-        if isinstance(self.left, words.Sum):
+        if isinstance(self.left, words.Sum | IndexSum):
             return bool(self.left == self.right)
         return bool(sympy.simplify(self.left - self.right) == 0)
 
     def written(self) -> str:
-        sides = (sum_written(side) if isinstance(side, words.Sum) else plain(side) for side in (self.left, self.right))
-        return f"{self.text}\n    left   {next(sides)}\n    right  {next(sides)}"
+        return f"{self.text}\n    left   {_written(self.left)}\n    right  {_written(self.right)}"
+
+
+def _written(side: Any) -> str:
+    if isinstance(side, words.Sum):
+        return sum_written(side)
+    return str(side) if isinstance(side, IndexSum) else plain(side)
 
 
 @dataclass(frozen=True)

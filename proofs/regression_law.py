@@ -1,0 +1,208 @@
+"""A concrete law of noisy linear regression tasks, and a transformer's expected loss under it, exactly.
+
+Symbols: n context tokens, d features; x_i = R z_i and x_query = R z (d), R R^T = Sigma; w = V u (d), V V^T = Omega;
+y_i = w^T x_i + eps_i with variance sigma2 = s^2; z_i, z, u and eps_i / s standard normal. Given by roots, everything
+is rational. Two routes to the loss, neither of which knows a closed form:
+
+- the prediction as a polynomial in the entries of z_i, z, u, eps, its square integrated monomial by monomial, with
+  E z^k = (k - 1)!! for even k;
+- the mean over a finite law with the Gaussian's moments up to degree 5 in every entry: 0, +-1, +-2 with the weights
+  6, 2, 1 (of 12); +-1 suffices for an entry of degree at most 3. It equals the Gaussian mean of a one-layer loss, whose
+  degree in an entry is at most 4 (2 in the query's), exactly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from itertools import product
+from math import prod
+from typing import Any
+
+import numpy as np
+import sympy
+
+from constructions.construction import Construction, forward
+from constructions.prompt import Prompt
+from numerics.rounding import RoundedBlock
+from proofs.explicit import ExplicitBlock
+
+Matrix = Sequence[Sequence[Any]]
+"""Rows of ints, Fractions or SymPy rationals."""
+
+
+def as_matrix(rows: Matrix | sympy.MatrixBase) -> Any:
+    """The matrix in SymPy's rationals."""
+    return sympy.ImmutableDenseMatrix([[sympy.Rational(value) for value in row] for row in sympy.Matrix(rows).tolist()])
+
+
+@dataclass(frozen=True)
+class RegressionLaw:
+    """The law of a task.
+
+    Args:
+        n: context tokens, >= 1.
+        Sigma: covariance of the inputs, (d, d), symmetric and positive definite.
+        Omega: covariance of the teacher, likewise.
+        sigma2: variance of the label noise, >= 0.
+
+    Raises:
+        ValueError: for sizes of 0, a covariance that is not symmetric and positive definite, or negative noise.
+
+    >>> RegressionLaw(2, [[1, 0], [0, 3]], [[1, 0], [0, 1]], 0).d
+    2
+    """
+
+    n: int
+    Sigma: Any
+    Omega: Any
+    sigma2: Any = 0
+    roots: Mapping[str, Any] = field(default_factory=dict, compare=False)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.n, int) or self.n < 1:
+            raise ValueError(f"n = {self.n!r}: at least one context token is required; pass an int n >= 1")
+        for name in ("Sigma", "Omega"):
+            object.__setattr__(self, name, _covariance(name, getattr(self, name)))
+        if self.Sigma.shape != self.Omega.shape:
+            raise ValueError(
+                f"Sigma is {self.Sigma.shape} and Omega is {self.Omega.shape}: both must be (d, d) with the same d"
+            )
+        object.__setattr__(self, "sigma2", sympy.Rational(self.sigma2))
+        if self.sigma2 < 0:
+            raise ValueError(f"sigma2 = {self.sigma2}: a variance must be >= 0")
+
+    @property
+    def d(self) -> int:
+        """The number of features."""
+        return int(self.Sigma.rows)
+
+    @classmethod
+    def of_roots(cls, n: int, R: Any, V: Any, s: Any = 0) -> RegressionLaw:
+        """The law with Sigma = R R^T, Omega = V V^T and sigma2 = s^2, for the routes that need rational roots.
+
+        Args:
+            R, V: (d, d) matrices of rationals, invertible.
+            s: a rational.
+        """
+        R, V, s = as_matrix(R), as_matrix(V), sympy.Rational(s)
+        return cls(n, R * R.T, V * V.T, s**2, {"R": R, "V": V, "s": s})
+
+    @classmethod
+    def isotropic(cls, n: int, d: int, s: Any = 0) -> RegressionLaw:
+        """Sigma = Omega = I and sigma2 = s^2."""
+        if not isinstance(d, int) or d < 1:
+            raise ValueError(f"d = {d!r}: at least one feature is required; pass an int d >= 1")
+        return cls.of_roots(n, sympy.eye(d), sympy.eye(d), s)
+
+    def __str__(self) -> str:
+        return f"n = {self.n}, Sigma = {self.Sigma.tolist()}, Omega = {self.Omega.tolist()}, sigma2 = {self.sigma2}"
+
+    def root(self, name: str) -> Any:
+        """R, V or s.
+
+        Raises:
+            ValueError: if the law was not given by its roots.
+        """
+        if name not in self.roots:
+            raise ValueError(f"the law has no rational root {name}: make it with RegressionLaw.of_roots")
+        return self.roots[name]
+
+
+def _covariance(name: str, rows: Any) -> Any:
+    try:
+        matrix = as_matrix(rows)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} must be a (d, d) matrix of exact numbers, but {rows!r} came") from error
+    if matrix.rows != matrix.cols or matrix.rows == 0:
+        raise ValueError(f"{name} must be (d, d) with d >= 1, but {matrix.shape} came")
+    minors = [matrix[:k, :k].det() for k in range(1, matrix.rows + 1)]
+    if matrix != matrix.T or any(minor <= 0 for minor in minors):
+        raise ValueError(
+            f"{name} must be symmetric and positive definite, but {matrix.tolist()} came, "
+            f"whose leading minors are {minors}"
+        )
+    return matrix
+
+
+def integrated_loss(construction: Construction, law: RegressionLaw, read: str = "error") -> Any:
+    """E (prediction - w^T x_query)^2 of the transformer, run on the entries as symbols and integrated one by one.
+
+    Args:
+        construction: one target, rational weights, a prediction polynomial in the data.
+        law: by its roots.
+    """
+    (Z, z, u, e), entries = _symbols(law)
+    R, V, s = (law.root(name) for name in ("R", "V", "s"))
+    X, x, w = R * Z, R * z, V * u
+    prompt = Prompt(X, w.T * X + s * e, x)
+    predicted = forward(construction, prompt.lifted(ExplicitBlock)) + ExplicitBlock.lift([[0]])
+    error = sympy.Poly(predicted.entry[0, 0] - (w.T * x)[0, 0], *entries)
+    return integrated(error * error)
+
+
+def integrated(polynomial: sympy.Poly) -> Any:
+    """The expectation of a polynomial in independent standard normal variables.
+
+    >>> a, b = sympy.symbols("a b")
+    >>> integrated(sympy.Poly(5 + a**4 * b**2 + a * b**2, a, b))
+    8
+    """
+    return sympy.Add(
+        *(
+            coefficient * prod(int(sympy.factorial2(power - 1)) for power in powers)
+            for powers, coefficient in polynomial.terms()
+            if all(power % 2 == 0 for power in powers)
+        )
+    )
+
+
+def _symbols(law: RegressionLaw) -> tuple[tuple[Any, Any, Any, Any], list[Any]]:
+    shapes = (("z", law.d, law.n), ("z_query", law.d, 1), ("u", law.d, 1), ("e", 1, law.n))
+    blocks = tuple(
+        sympy.ImmutableDenseMatrix(rows, columns, lambda i, j, name=name: sympy.Symbol(f"{name}[{i},{j}]"))
+        for name, rows, columns in shapes
+    )
+    return blocks, [symbol for block in blocks for symbol in block]
+
+
+FIVE_POINTS = ((0, 6), (1, 2), (-1, 2), (2, 1), (-2, 1))
+"""(value, weight of 12): the first five moments of N(0, 1)."""
+
+TWO_POINTS = ((1, 6), (-1, 6))
+"""(value, weight of 12): the first three moments of N(0, 1)."""
+
+
+def cubature(entries: int, query_entries: int) -> tuple[Any, list[Fraction]]:
+    """(points, (count, entries + query_entries); weights): the finite law, five points each, two for query entries."""
+    laws = [FIVE_POINTS] * entries + [TWO_POINTS] * query_entries
+    points = list(product(*laws))
+    values = np.array([[value for value, _ in point] for point in points], dtype=float)
+    return values, [Fraction(prod(weight for _, weight in point), 12 ** len(laws)) for point in points]
+
+
+def float_loss_bounds(construction: Construction, law: RegressionLaw) -> tuple[Fraction, Fraction]:
+    """An enclosure of the transformer's expected loss, from one float64 run over the finite law.
+
+    Args:
+        construction: one target, weights as float arrays; degree at most 4 (2 for the query) of its squared error.
+        law: by its roots, which must be floats exactly.
+    """
+    n, d = law.n, law.d
+    R, V, s = (np.array(law.root(name), dtype=float) for name in ("R", "V", "s"))
+    noisy = bool(s != 0)
+    points, weights = cubature(d * n + d + (n if noisy else 0), d)
+    Z = points[:, : d * n].reshape(-1, d, n)
+    u = points[:, d * n : d * n + d, None]
+    e = points[:, d * n + d : points.shape[1] - d].reshape(-1, 1, n) if noisy else np.zeros((len(points), 1, n))
+    X, x, w = R @ Z, R @ points[:, -d:, None], V @ u
+    wT = np.swapaxes(w, 1, 2)
+    Y, target = wT @ X + s * e, (wT @ x)[:, 0, 0]
+    predicted: Any = forward(construction, Prompt(X, Y, x).lifted(RoundedBlock))
+    low = high = Fraction(0)
+    for value, radius, goal, weight in zip(predicted.value.flat, predicted.radius.flat, target, weights, strict=True):
+        error, r = abs(Fraction(float(value)) - Fraction(float(goal))), Fraction(float(radius))
+        low += weight * max(error - r, Fraction(0)) ** 2
+        high += weight * (error + r) ** 2
+    return low, high
