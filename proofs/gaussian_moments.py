@@ -13,13 +13,14 @@ Reference: Isserlis (1918); Wick.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import sympy
 
-from proofs.index_sums import Factor, Index, IndexSum, Tensor, apart, delta, lam, same_sample, summed
+from proofs.index_sums import Factor, Index, IndexSum, Monomial, Tensor, apart, delta, lam, same_sample, summed
 
 sigma2 = sympy.Symbol("sigma2", nonnegative=True)
 """The variance of the label noise."""
@@ -75,6 +76,8 @@ def pairings(items: Sequence[Any]) -> Iterator[tuple[tuple[Any, Any], ...]]:
     >>> [len(list(pairings(range(2 * k)))) for k in range(5)]
     [1, 1, 3, 15, 105]
     """
+    if len(items) % 2:
+        return
     if not items:
         yield ()
         return
@@ -91,9 +94,17 @@ def expectation(polynomial: IndexSum, families: Sequence[Gaussian]) -> IndexSum:
     >>> sympy.factor(expectation(gram_squared, [Gaussian(X)]).scalar)
     d*n*(d + n + 1)
     """
+    names = [family.tensor.name for family in families]
+    polynomial = IndexSum({monomial: c for monomial, c in polynomial.terms.items() if not _is_odd(monomial, names)})
     for family in families:
         polynomial = _integrated(polynomial, family)
     return polynomial
+
+
+def _is_odd(monomial: Monomial, names: Sequence[str]) -> bool:
+    """Whether some family has an odd number of factors: then the expectation is 0."""
+    counts = Counter(factor.tensor for component in monomial for factor in component)
+    return any(counts[name] % 2 for name in names)
 
 
 def _integrated(polynomial: IndexSum, family: Gaussian) -> IndexSum:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -13,7 +13,15 @@ from constructions.one_layer_attention import OneLayerAttention
 from constructions.parameters import map_parameters
 from proofs.argued_theorem import Run
 from proofs.one_layer_loss import Weights, attention, loss
-from proofs.regression_law import RegressionLaw, float_loss_bounds, integrated_loss
+from proofs.regression_law import (
+    LINEAR_LAWS,
+    FiniteLaw,
+    Link,
+    RegressionLaw,
+    float_loss_bounds,
+    integrated_loss,
+    linear,
+)
 
 EXACT_SIZES = ((1, 1, True), (2, 1, True), (1, 2, True), (2, 2, False), (3, 1, True), (2, 2, True))
 """(n, d, noisy) of the exact runs, in turn."""
@@ -66,10 +74,16 @@ def float_loss_runs(rng: np.random.Generator, instances: int, claimed: Claim = l
         yield Run(f"a token more, {law}, {weights}", bool(low <= claimed(weights, longer) <= high), is_control=True)
 
 
-def float_bounds(weights: Weights, law: RegressionLaw) -> tuple[Any, Any]:
+def float_bounds(
+    weights: Weights,
+    law: RegressionLaw,
+    kind: type[OneLayerAttention] = OneLayerAttention,
+    link: Link = linear,
+    laws: Sequence[FiniteLaw] = LINEAR_LAWS,
+) -> tuple[Any, Any]:
     """An enclosure of the loss of the float64 layer, whose weights must be floats exactly."""
-    floats: OneLayerAttention = map_parameters(attention(weights), lambda value, _: np.array(value, dtype=float))
-    low, high = float_loss_bounds(floats, law)
+    floats = map_parameters(attention(weights, kind), lambda value, _: np.array(value, dtype=float))
+    low, high = float_loss_bounds(floats, law, link, laws)
     return sympy.Rational(low.numerator, low.denominator), sympy.Rational(high.numerator, high.denominator)
 
 

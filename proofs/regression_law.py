@@ -6,15 +6,15 @@ is rational. Two routes to the loss, neither of which knows a closed form:
 
 - the prediction as a polynomial in the entries of z_i, z, u, eps, its square integrated monomial by monomial, with
   E z^k = (k - 1)!! for even k;
-- the mean over a finite law with the Gaussian's moments up to degree 5 in every entry: 0, +-1, +-2 with the weights
-  6, 2, 1 (of 12); +-1 suffices for an entry of degree at most 3. It equals the Gaussian mean of a one-layer loss, whose
-  degree in an entry is at most 4 (2 in the query's), exactly.
+- the mean over a finite law with the Gaussian's moments up to the degree that an entry has: +-1 for degree 3; 0, +-1,
+  +-2 with the weights 6, 2, 1 for degree 5; 0, +-1, +-2, +-3 with 70, 45, 9, 1 for degree 7. That equals the Gaussian
+  mean, exactly. The squared error of one layer has degree 4 in an entry, 2 in the query's.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from math import prod
@@ -126,19 +126,29 @@ def _covariance(name: str, rows: Any) -> Any:
     return matrix
 
 
-def integrated_loss(construction: Construction, law: RegressionLaw, read: str = "error") -> Any:
-    """E (prediction - w^T x_query)^2 of the transformer, run on the entries as symbols and integrated one by one.
+Link = Callable[[Any], Any]
+"""From u = w^T x to the label t(u), a polynomial."""
+
+
+def linear(u: Any) -> Any:
+    """t(u) = u."""
+    return u
+
+
+def integrated_loss(construction: Construction, law: RegressionLaw, link: Link = linear) -> Any:
+    """E (prediction - t(w^T x_query))^2 of the transformer, run on the entries as symbols and integrated one by one.
 
     Args:
         construction: one target, rational weights, a prediction polynomial in the data.
         law: by its roots.
+        link: t; the labels are t(w^T x_i) + eps_i.
     """
     (Z, z, u, e), entries = _symbols(law)
     R, V, s = (law.root(name) for name in ("R", "V", "s"))
     X, x, w = R * Z, R * z, V * u
-    prompt = Prompt(X, w.T * X + s * e, x)
+    prompt = Prompt(X, (w.T * X).applyfunc(link) + s * e, x)
     predicted = forward(construction, prompt.lifted(ExplicitBlock)) + ExplicitBlock.lift([[0]])
-    error = sympy.Poly(predicted.entry[0, 0] - (w.T * x)[0, 0], *entries)
+    error = sympy.Poly(predicted.entry[0, 0] - link((w.T * x)[0, 0]), *entries)
     return integrated(error * error)
 
 
@@ -167,46 +177,62 @@ def _symbols(law: RegressionLaw) -> tuple[tuple[Any, Any, Any, Any], list[Any]]:
     return blocks, [symbol for block in blocks for symbol in block]
 
 
-FIVE_POINTS = ((0, 6), (1, 2), (-1, 2), (2, 1), (-2, 1))
-"""(value, weight of 12): the first five moments of N(0, 1)."""
+FiniteLaw = tuple[tuple[int, int], ...]
+"""(value, weight) of each point, both whole."""
 
-TWO_POINTS = ((1, 6), (-1, 6))
-"""(value, weight of 12): the first three moments of N(0, 1)."""
+TWO_POINTS: FiniteLaw = ((1, 1), (-1, 1))
+"""The first three moments of N(0, 1)."""
+
+FIVE_POINTS: FiniteLaw = ((0, 6), (1, 2), (-1, 2), (2, 1), (-2, 1))
+"""The first five moments of N(0, 1)."""
+
+SEVEN_POINTS: FiniteLaw = ((0, 70), (1, 45), (-1, 45), (2, 9), (-2, 9), (3, 1), (-3, 1))
+"""The first seven moments of N(0, 1)."""
+
+LINEAR_LAWS = (FIVE_POINTS, FIVE_POINTS, FIVE_POINTS, TWO_POINTS)
+"""For entries of z_i, u, eps and z_query: enough for any one-layer loss with t(u) = u."""
 
 
-def cubature(entries: int, query_entries: int) -> tuple[Any, Any]:
-    """(points, (count, entries + query_entries); weights): the finite law, five points each, two for query entries.
+def cubature(laws: Sequence[FiniteLaw]) -> tuple[Any, Any, int]:
+    """(points, (count, entries); weights; their sum): the product of finite laws, one per entry.
 
-    The weights are whole numbers, of 12^(entries + query_entries), held in floats.
+    >>> cubature([TWO_POINTS, TWO_POINTS])[2]
+    4
     """
-    laws = [FIVE_POINTS] * entries + [TWO_POINTS] * query_entries
     values, weights = (
         np.stack([axis.ravel() for axis in np.meshgrid(*axes, indexing="ij")], axis=1)
         for axes in zip(*(np.array(law, dtype=float).T for law in laws), strict=True)
     )
-    return values, np.prod(weights, axis=1)
+    return values, np.prod(weights, axis=1), prod(weight_sum(law) for law in laws)
 
 
-def float_loss_bounds(construction: Construction, law: RegressionLaw) -> tuple[Fraction, Fraction]:
-    """An enclosure of the transformer's expected loss, from one float64 run over the finite law.
+def weight_sum(law: FiniteLaw) -> int:
+    """What the weights of a finite law are parts of."""
+    return sum(weight for _, weight in law)
+
+
+def float_loss_bounds(
+    construction: Construction, law: RegressionLaw, link: Link = linear, laws: Sequence[FiniteLaw] = LINEAR_LAWS
+) -> tuple[Fraction, Fraction]:
+    """An enclosure of the transformer's expected loss, from one float64 run over a finite law.
 
     Args:
-        construction: one target, weights as float arrays; degree at most 4 (2 for the query) of its squared error.
-        law: by its roots, which must be floats exactly.
+        construction: one target, weights as float arrays.
+        law: by its roots; the labels must be floats exactly, as they are for small dyadic roots.
+        link: t.
+        laws: the finite laws of the entries of z_i, u, eps and z_query; of no lower degree than the squared error.
     """
     n, d = law.n, law.d
     R, V, s = (np.array(law.root(name), dtype=float) for name in ("R", "V", "s"))
-    noisy = bool(s != 0)
-    points, weights = cubature(d * n + d + (n if noisy else 0), d)
-    Z = points[:, : d * n].reshape(-1, d, n)
-    u = points[:, d * n : d * n + d, None]
-    e = points[:, d * n + d : points.shape[1] - d].reshape(-1, 1, n) if noisy else np.zeros((len(points), 1, n))
-    X, x, w = R @ Z, R @ points[:, -d:, None], V @ u
-    wT = np.swapaxes(w, 1, 2)
-    Y, target = wT @ X + s * e, (wT @ x)[:, 0, 0]
+    counts = (d * n, d, n if s != 0 else 0, d)
+    points, weights, total = cubature([each for each, count in zip(laws, counts, strict=True) for _ in range(count)])
+    Z, u, e, z = np.split(points, np.cumsum(counts)[:-1], axis=1)
+    noise = s * e.reshape(-1, 1, n) if s != 0 else 0.0
+    X, x, wT = R @ Z.reshape(-1, d, n), R @ z[:, :, None], np.swapaxes(V @ u[:, :, None], 1, 2)
+    Y, target = link(wT @ X) + noise, link(wT @ x)[:, 0, 0]
     predicted: Any = forward(construction, Prompt(X, Y, x).lifted(RoundedBlock))
     low, high = _mean_square_bounds(predicted.value[:, 0, 0], predicted.radius[:, 0, 0], target, weights)
-    return low / 12 ** points.shape[1], high / 12 ** points.shape[1]
+    return low / total, high / total
 
 
 def _mean_square_bounds(value: Any, radius: Any, target: Any, weights: Any) -> tuple[Fraction, Fraction]:
