@@ -109,7 +109,7 @@ class IndexSum:
     __slots__ = ("terms",)
 
     def __init__(self, terms: Mapping[Monomial, Any]) -> None:
-        tidied = {monomial: tidy(coefficient) for monomial, coefficient in terms.items()}
+        tidied = {monomial: tidy(_identified(monomial, coefficient)) for monomial, coefficient in terms.items()}
         self.terms = {monomial: coefficient for monomial, coefficient in tidied.items() if coefficient != 0}
 
     def __eq__(self, other: object) -> bool:
@@ -208,6 +208,16 @@ class IndexSum:
 
     def __repr__(self) -> str:
         return f"IndexSum({self})"
+
+
+def _identified(monomial: Monomial, coefficient: Any) -> Any:
+    """The coefficient with one eigenvalue for free indices between which a delta stands."""
+    for component in monomial:
+        for factor in component:
+            if factor.tensor == _DELTA:
+                left, right = factor.indices
+                coefficient = sympy.sympify(coefficient).subs(eigenvalue(right.label), eigenvalue(left.label))
+    return coefficient
 
 
 def summed(terms: Terms) -> IndexSum:

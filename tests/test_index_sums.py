@@ -53,6 +53,7 @@ def test_deltas_identify_indices_and_free_ones_stay():
     assert summed([(1, [delta("a", j), N("a", "b"), delta("b", k)])]) == summed([(1, [N(j, k)])])
     assert summed([(1, [delta(j, k), lam(k)])]) == summed([(eigenvalue("j"), [delta(k, j)])])
     assert summed([(1, [delta(j, "a"), delta("a", k), delta(k, j)])]) == summed([(1, [delta(j, k)])])
+    assert summed([(1 / eigenvalue("k"), [delta(j, k)])]) == summed([(1 / eigenvalue("j"), [delta(k, j)])])
     assert summed([(1, [delta("a", j), lam("a"), lam("a")])]).scalar == eigenvalue("j") ** 2
 
 
