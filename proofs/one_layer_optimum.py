@@ -17,7 +17,7 @@ from constructions.block import Block
 from constructions.parameters import Unspecified
 from proofs.argued_theorem import ArguedTheorem, Equation, Induction, Inference, Run
 from proofs.gaussian_moments import Omega, sigma2
-from proofs.index_sums import IndexSum, Tensor, lam, n, summed
+from proofs.index_sums import IndexSum, Tensor, Terms, lam, n, summed
 from proofs.induction import normal_form
 from proofs.one_layer_closed_form import LAYER, PAPER, loss_argument
 from proofs.one_layer_loss import (
@@ -99,8 +99,13 @@ def minimum_argument() -> Sequence[Equation | Induction | Inference]:
             normal_form(Sigma @ O @ inverse),
         ),
         Equation(
+            "the odd part, 2 tr N Sigma (Sigma Omega)^T its linear term",
+            odd_loss(),
+            _odd_with(lambda a, b: [(1, [lam(a), Omega(a, b)])]),
+        ),
+        Equation(
             "with Sigma Omega = -K N* the odd part is its value at N* plus tr (N - N*) Sigma (N - N*)^T K",
-            _with_optimum(odd_loss()),
+            _odd_with(lambda a, b: [(-1, [K(a, "t"), _STAR("t", b)])]),
             summed([(1, [Omega("a", "a"), lam("a")]), (-1, _form(_STAR, _STAR)), (1, _form(_D, _D))]).substituted(
                 {_D: lambda a, b: [(1, [N(a, b)]), (-1, [_STAR(a, b)])]}
             ),
@@ -131,16 +136,10 @@ def _form(left: Tensor, right: Tensor) -> list[Any]:
     return [left("a", "b"), lam("b"), right("c", "b"), K("c", "a")]
 
 
-def _with_optimum(odd: IndexSum) -> IndexSum:
-    """The odd part with Sigma Omega = -K N* in its linear term; the constant tr Omega Sigma stays."""
-    constant = summed([(1, [Omega("a", "a"), lam("a")])])
-    linear = summed([(2, [N("a", "b"), lam("b"), _S_OMEGA("a", "b")])])
-    quadratic = summed([(1, _form(N, N))])
-    written = (constant + linear + quadratic).substituted({_S_OMEGA: lambda a, b: [(1, [lam(a), Omega(a, b)])]})
-    if written != odd:
-        raise AssertionError("the odd part is not what its terms in Sigma Omega say")
-    replaced = {_S_OMEGA: lambda a, b: [(-1, [K(a, "t"), _STAR("t", b)])]}
-    return constant + linear.substituted(replaced) + quadratic
+def _odd_with(rule: Callable[..., Terms]) -> IndexSum:
+    """The odd part with something for Sigma Omega in its linear term; the constant tr Omega Sigma stays."""
+    linear = summed([(2, [N("a", "b"), lam("b"), _S_OMEGA("a", "b")])]).substituted({_S_OMEGA: rule})
+    return summed([(1, [Omega("a", "a"), lam("a")]), (1, _form(N, N))]) + linear
 
 
 _S_OMEGA = Tensor("Sigma Omega", "dd")

@@ -189,6 +189,12 @@ FIVE_POINTS: FiniteLaw = ((0, 6), (1, 2), (-1, 2), (2, 1), (-2, 1))
 SEVEN_POINTS: FiniteLaw = ((0, 70), (1, 45), (-1, 45), (2, 9), (-2, 9), (3, 1), (-3, 1))
 """The first seven moments of N(0, 1)."""
 
+NINE_POINTS: FiniteLaw = (
+    *((0, 8050), (1, 4872), (-1, 4872), (2, 1092), (-2, 1092)),
+    *((3, 88), (-3, 88), (4, 3), (-4, 3)),
+)
+"""The first nine moments of N(0, 1)."""
+
 LINEAR_LAWS = (FIVE_POINTS, FIVE_POINTS, FIVE_POINTS, TWO_POINTS)
 """For entries of z_i, u, eps and z_query: enough for any one-layer loss with t(u) = u."""
 

@@ -98,7 +98,12 @@ def trace_moment(power: int) -> Any:
     _require_power(power)
     if power == 0:
         return d
-    return sympy.expand(sum(_coefficient(part) * _content_product(part) for part in partitions(power)))
+    total = sympy.Poly(0, n, d, domain="QQ")
+    for part in partitions(power):
+        coefficient = _coefficient(part)
+        if coefficient:
+            total += coefficient * _content_product(part)
+    return total.as_expr()
 
 
 def _coefficient(part: tuple[int, ...]) -> Any:
@@ -113,9 +118,12 @@ def _coefficient(part: tuple[int, ...]) -> Any:
     return above / below
 
 
-def _content_product(part: tuple[int, ...]) -> Any:
-    contents = [2 * j - i for i, row in enumerate(part) for j in range(row)]
-    return sympy.prod([(d + content) * (n + content) for content in contents])
+def _content_product(part: tuple[int, ...]) -> sympy.Poly:
+    product = sympy.Poly(1, n, d, domain="QQ")
+    for i, row in enumerate(part):
+        for j in range(row):
+            product *= sympy.Poly((d + 2 * j - i) * (n + 2 * j - i), n, d, domain="QQ")
+    return product
 
 
 def partitions(total: int, largest: int | None = None) -> Iterator[tuple[int, ...]]:

@@ -26,6 +26,7 @@ from proofs.one_layer_loss import (
 )
 from proofs.regression_law import (
     FIVE_POINTS,
+    NINE_POINTS,
     SEVEN_POINTS,
     TWO_POINTS,
     RegressionLaw,
@@ -80,7 +81,7 @@ def test_float_run_over_the_finite_law_encloses_the_closed_form():
     assert high - low < Fraction(1, 10**9)
 
 
-@pytest.mark.parametrize(("points", "degree"), [(SEVEN_POINTS, 7), (FIVE_POINTS, 5), (TWO_POINTS, 3)])
+@pytest.mark.parametrize(("points", "degree"), [(NINE_POINTS, 9), (SEVEN_POINTS, 7), (FIVE_POINTS, 5), (TWO_POINTS, 3)])
 def test_finite_laws_have_the_moments_of_the_gaussian(points, degree):
     for power in range(degree + 1):
         moment = Fraction(sum(weight * value**power for value, weight in points), weight_sum(points))
