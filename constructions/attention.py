@@ -72,7 +72,7 @@ class Mask:
         if name is None:
             return stream.like().fill(*sizes, allowed)
         at = _position("i", first_key, key_stride), _position("j", first_query, query_stride)
-        return stream.like().given(f"{name}[{at[0]}, {at[1]}]", *sizes, allowed, opaque=True)
+        return stream.like().given(f"{name}[{at[0]}, {at[1]}]", *sizes, allowed, opaque=_rule_of(self.pattern))
 
     def weight(self, key_position: int, query_position: int, *, weighted: bool = True) -> Scalar:
         """What the pattern multiplies the score of a key by: 1 or 0 if it gives a bool.
@@ -103,6 +103,11 @@ def _name_of(pattern: Pattern) -> str | None:
     if "<" in name or module is None:
         return None
     return name if module == __name__ else f"{module}.{name}"
+
+
+def _rule_of(pattern: Pattern) -> tuple[object, object]:
+    """What tells a pattern from others: the function, and what it is bound to."""
+    return getattr(pattern, "__func__", pattern), getattr(pattern, "__self__", None)
 
 
 def _position(index: str, first: Size, stride: int) -> str:

@@ -139,9 +139,9 @@ class Block(ABC):
         return self
 
     def given(
-        self, name: str, rows: Size, columns: Size, function: Callable[[int, int], Scalar], *, opaque: bool = False
+        self, name: str, rows: Size, columns: Size, function: Callable[[int, int], Scalar], *, opaque: Any = None
     ) -> Block:
-        """A named matrix of exact entries ``function(i, j)``, of one form for all indices unless it is opaque."""
+        """A named matrix of exact entries ``function(i, j)``; ``opaque`` tells it from others if these have no form."""
         return self.fill(rows, columns, function)
 
     def kernel(self, queries: Block, kernel: Kernel) -> Block:

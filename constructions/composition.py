@@ -9,7 +9,7 @@ else the first leaves behind must not disturb the second, and is claimed to stay
 from __future__ import annotations
 
 from collections import namedtuple
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import field, fields, make_dataclass, replace
 from functools import cache
 from typing import Any, ClassVar, TypeAlias
@@ -225,7 +225,7 @@ def composed(
     """The network ``first``, and after it the network ``second`` on the tokens that the first has left.
 
     A parameter that both have is called ``name_2`` in the second, and its symbol has a prime, as has its number of
-    layers.
+    layers; and so on, where networks are composed again.
 
     Args:
         first, second: the networks; the layers of the second are made of attention, token maps and MLPs.
@@ -243,14 +243,15 @@ def composed(
         raise ValueError(f"the networks are for {first.targets} and for {second.targets} targets: no prompt has both")
     taken = {f.name for f in fields(first)}  # type: ignore[arg-type]  # a construction is a dataclass
     own = {name: name for name in taken}
-    others = {f.name: f"{f.name}_2" if f.name in taken else f.name for f in fields(second)}  # type: ignore[arg-type]
-    symbols = {p.metadata["parameter"].symbol for p in fields(first) if "parameter" in p.metadata}  # type: ignore[arg-type]
+    others = {f.name: _unused(f.name, taken) for f in fields(second)}  # type: ignore[arg-type]
+    declared_first = [f.metadata["parameter"] for f in fields(first) if "parameter" in f.metadata]  # type: ignore[arg-type]
+    symbols = {p.symbol for p in declared_first} | {p.depth_symbol for p in declared_first}
     made: list[tuple[str, Any, Any]] = []
     values = {}
     for network, renaming in ((first, own), (second, others)):
         for declared in fields(network):  # type: ignore[arg-type]
             metadata = dict(declared.metadata)
-            if network is second and "parameter" in metadata:
+            if renaming is others and "parameter" in metadata:
                 metadata["parameter"] = _primed(metadata["parameter"], symbols)
             made.append((renaming[declared.name], declared.type, field(metadata=metadata)))
             values[renaming[declared.name]] = getattr(network, declared.name)
@@ -273,9 +274,22 @@ def composed(
 
 
 def _primed(declared: Parameter, taken: set[str]) -> Parameter:
-    """The parameter of the second network: its own number of layers, and a prime where the first has its symbol."""
-    symbol = f"{declared.symbol}'" if declared.symbol in taken else declared.symbol
-    return replace(declared, symbol=symbol, depth_symbol=f"{declared.depth_symbol}'")
+    """The parameter of the second network: primes where the first has its symbol or its number of layers."""
+    symbol, layers = declared.symbol, declared.depth_symbol
+    while symbol in taken:
+        symbol += "'"
+    while layers in taken:
+        layers += "'"
+    return replace(declared, symbol=symbol, depth_symbol=layers)
+
+
+def _unused(name: str, taken: Container[str]) -> str:
+    """The name, with a number behind it where it is taken."""
+    number, free = 1, name
+    while free in taken:
+        number += 1
+        free = f"{name}_{number}"
+    return free
 
 
 def _filled(prototype: Construction, holder: Construction, names: Mapping[str, str]) -> Construction:
@@ -298,7 +312,9 @@ class _Pair:
 @cache
 def _pair_type(names: tuple[str, ...], first: Any, second: Any) -> type[Any]:
     """The named tuple of the blocks of two iterates; a form is None for a single block."""
-    apart = tuple(f"{name}_2" if name in names[:place] else name for place, name in enumerate(names))
+    apart: list[str] = []
+    for name in names:
+        apart.append(_unused(name, apart))
     count = 1 if first is None else len(first._fields)
     held = namedtuple("Iterates", apart)  # type: ignore[misc]  # the names are those of the two networks
     return type("Iterates", (_Pair, held), {"first_form": first, "second_form": second, "first_count": count})

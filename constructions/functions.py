@@ -23,11 +23,14 @@ class Kernel:
         function: the Gram block of keys (r, n) and queries (r, q), of shape (n, q), written with block operations;
             None for an arbitrary kernel, which only the symbolic kind can hold.
         symmetric: whether kappa(a, b) = kappa(b, a).
+        over_keys: whether it is normalised over the keys of each query, as a softmax is; every other kernel is a
+            function of one key and one query, and a proof refuses one that is not.
     """
 
     name: str
     function: Callable[[Block, Block], Block] | None = None
     symmetric: bool = True
+    over_keys: bool = False
 
     @property
     def is_arbitrary(self) -> bool:

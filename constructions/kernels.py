@@ -25,12 +25,14 @@ LINEAR = Kernel("linear", _inner)
 RELU = Kernel("relu", lambda K, Q: _inner(K, Q).relu())
 """max(<k, q>, 0): symmetric, but not positive semidefinite."""
 
-SOFTMAX = Kernel("softmax", lambda K, Q: softmax([_inner(K, Q)])[0], symmetric=False)
+SOFTMAX = Kernel("softmax", lambda K, Q: softmax([_inner(K, Q)])[0], symmetric=False, over_keys=True)
 """exp(<k, q>) / sum over the keys t of exp(<t, q>): every column of a Gram block sums to one."""
 
 
 def polynomial(degree: int) -> Kernel:
     """(1 + <k, q>)^degree, for a degree >= 1; it runs in rationals, and separates many points."""
+    if isinstance(degree, bool) or not isinstance(degree, int):
+        raise TypeError(f"degree = {degree!r}: it must be an int")
     if degree < 1:
         raise ValueError(f"degree = {degree}: it must be at least 1")
 

@@ -43,17 +43,17 @@ def momentum_weight(eta: Scalar, i: Any, t: Any) -> Scalar:
 
 def momentum_weights(like: Block, n: Size, eta: Scalar) -> Block:
     """H (n, n)."""
-    return like.given("H", n, n, lambda i, t: momentum_weight(eta, i, t), opaque=True)
+    return like.given("H", n, n, lambda i, t: momentum_weight(eta, i, t), opaque=(momentum_weight, str(eta)))
 
 
 def current_momentum_weights(like: Block, n: Size, eta: Scalar) -> Block:
     """h (n, 1), the column of H for the token after n others."""
-    return like.given("h", n, 1, lambda i, _: momentum_weight(eta, i, n), opaque=True)
+    return like.given("h", n, 1, lambda i, _: momentum_weight(eta, i, n), opaque=(momentum_weight, str(eta)))
 
 
 def momentum_buffer_weights(like: Block, n: Size, eta: Scalar) -> Block:
     """r (n, 1): 1 + eta + ... + eta^(n - i), i from 1, the weight of value i in the sum of n buffers."""
-    return like.given("r", n, 1, lambda i, _: sum(eta**j for j in range(n - i)), opaque=True)
+    return like.given("r", n, 1, lambda i, _: sum(eta**j for j in range(n - i)), opaque=("geometric sum", str(eta)))
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)

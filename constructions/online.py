@@ -27,7 +27,7 @@ from constructions.weights import Weight
 
 def example(l: Index, prompt: Prompt) -> Block:
     """e_l (n, 1), the unit vector of the example of layer l; the examples are taken in turn."""
-    return prompt.X.given(f"e_{l}", prompt.n, 1, lambda i, _: int(i == l % prompt.n), opaque=True)
+    return prompt.X.given(f"e_{l}", prompt.n, 1, lambda i, _: int(i == l % prompt.n), opaque=("unit vector", str(l)))
 
 
 def position_slots(prompt: Prompt) -> dict[str, Size]:

@@ -32,7 +32,7 @@ from proofs.theorem import Theorem
 _ONE: Any = [[1]]
 _PAPER = "Cheng et al. 2024"
 _PROJECT = "this project"
-_ARXIV = "Cheng et al. (2024), arXiv 2312.06528"
+_ARXIV = "Cheng et al. (2024), arXiv 2312.06528 (its model as reported second-hand)"
 _STEP = "f <- f + r_l sum_i (y_i - f(x_i)) kappa(x_i, .)"
 _BITS = 256
 _SMALL = Fraction(1, 2)
@@ -125,7 +125,7 @@ def _limits() -> tuple[Theorem, ...]:
         ConstructionTheorem(
             name="functional_descent_misses_the_posterior_mean_by_its_residual",
             system=_PAPER,
-            reference=f"{_ARXIV}, which states the limit; the exact error is this project's",
+            reference=f"{_ARXIV}, of which the limit is reported; the exact error is this project's",
             statement=(
                 "For invertible K, f(x) = Y K^-1 k_x - Y P K^-1 k_x after k layers, P the product of the I - r_l K: "
                 "the posterior mean of a Gaussian process with covariance kappa, less an exact error."
@@ -242,7 +242,7 @@ def _heads() -> tuple[Theorem, ...]:
         ConstructionTheorem(
             name="two_kernel_heads_descend_in_the_sum_of_the_kernels",
             system=_PAPER,
-            reference=f"{_ARXIV}, on multi-head attention",
+            reference=f"{_ARXIV}, multi-head attention as reported",
             statement=(
                 "Two heads of one step r_l with keys and queries G_1 x and G_2 x run functional descent with "
                 "kappa_1(G_1 x, G_1 x') + kappa_2(G_2 x, G_2 x'), for all symmetric kernels and all G_1, G_2."

@@ -89,7 +89,7 @@ def _implicit_finetuning() -> tuple[Theorem, ...]:
         ConstructionTheorem(
             name="key_value_finetuning_has_three_terms",
             system=_PAPER,
-            reference=f"{_ARTICLE}, finetuning of keys and values; derived",
+            reference=f"{_ARTICLE}, finetuning of keys and values, as reported second-hand; derived",
             statement=(
                 "Attention without softmax and scale, finetuned to W_V + dW_V and W_K + dW_K, is (W_ZSL + dW_FT) q "
                 "with dW_FT = dW_V X X^T W_K^T + W_V X X^T dW_K^T + dW_V X X^T dW_K^T: two first-order terms and a "

@@ -58,7 +58,7 @@ def toeplitz(data: Data) -> Block:
 def resolvent(data: Data) -> Block:
     """R (n, n)."""
     n = data.sizes["n"]
-    return data.like.given("R", n, n, lambda i, t: resolvent_entry(momentum(data), i, t), opaque=True)
+    return data.like.given("R", n, n, lambda i, t: resolvent_entry(momentum(data), i, t), opaque=(resolvent_entry,))
 
 
 def shift(data: Data) -> Block:

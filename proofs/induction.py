@@ -19,6 +19,7 @@ from constructions.prompt import Prompt
 from constructions.stages import Index, Iterate, Relation
 from numerics.mutations import weight_blocks
 from proofs import words
+from proofs.column_functions import functions_of, require_columnwise
 from proofs.entrywise import NoEntries, entry
 from proofs.formula import inverses_in, sum_written
 from proofs.letters import named_letters
@@ -44,6 +45,7 @@ class SymbolicRun:
         self._assumed = [_rule(relation) for relation in known]
         self.rules: list[Rule] = self._assumed
         self._fresh = 0
+        self._functions: list[Any] = []
 
     def restart(self) -> None:
         """Forgets the arbitrary iterates of a run, before another."""
@@ -96,9 +98,13 @@ class SymbolicRun:
         """Refuses a layer whose weights were computed from the prompt: they would be other weights for other data.
 
         Raises:
-            ValueError: if a weight has a letter of the prompt, or of an iterate.
+            ValueError: if a weight has a letter of the prompt, or of an iterate, or a function is none of columns.
         """
         data = {"X", "Y", "x_query", *self.construction.extras}
+        for function in functions_of(layer):
+            if not any(function is examined for examined in self._functions):
+                require_columnwise(function, data)
+                self._functions.append(function)
         for place, block in weight_blocks(layer):
             if not isinstance(block, SymbolBlock):
                 continue
@@ -165,7 +171,7 @@ def prove(construction: Construction) -> Proof:
         assumptions.extend(relation for relation in run.relations if relation not in assumptions)
     run.restart()
     for claim in run.claims(
-        indices=(0, 1), lemmas=False
+        indices=(0, 1, 5), lemmas=False
     ):  # a layer that treats an int otherwise than a symbol is found out here
         identity = Identity(claim, run.reduced(claim.left), run.reduced(claim.right))
         if claim.kind != "hypothesis" and not identity.is_proved:

@@ -34,7 +34,7 @@ def _gradient() -> Theorem:
     return IdentityTheorem(
         name="functional_gradient_of_the_squared_loss_is_a_kernel_sum",
         system="Cheng et al. 2024",
-        reference=f"{_ARXIV}; the gradient in a reproducing kernel Hilbert space, which the paper descends along",
+        reference=f"{_ARXIV}; the gradient in a reproducing kernel Hilbert space, along which it is said to descend",
         statement=(
             "loss(f) = sum_i (f(x_i) - y_i)^2 has loss(f + t g) = loss(f) + t <g, G> + t^2 sum_i g(x_i)^2 with G = 2 "
             "sum_i (f(x_i) - y_i) kappa(., x_i), for all f, g in the span of the kappa(., x_i), whose inner product is "
@@ -71,7 +71,7 @@ def _posterior_mean() -> Theorem:
     return IdentityTheorem(
         name="kernel_interpolant_is_the_gaussian_posterior_mean",
         system="Cheng et al. 2024",
-        reference=f"{_ARXIV}, where the limit of the layers is the Bayes predictor; Gaussian conditioning",
+        reference=f"{_ARXIV}, of which the Bayes limit is reported; Gaussian conditioning",
         statement=(
             "For labels of covariance kappa, K invertible, the predictor a^T y has the mean squared error K_qq - k^T "
             "K^-1 k + (a - K^-1 k)^T K (a - K^-1 k): for K > 0 the least is that of y K^-1 k, the limit of functional "

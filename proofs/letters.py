@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
@@ -27,6 +27,7 @@ class Letter:
 
     Args:
         entries: the entry in row ``ROW`` and column ``COLUMN``, of a matrix that is given entry by entry.
+        rule: kept alive as long as the letter is, whose origin has the identities of these objects.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Letter:
     index: Any = None
     origin: str = "data"
     entries: Any = None
+    rule: Any = field(default=None, compare=False)
     is_symmetric = False
 
     @cached_property

@@ -19,6 +19,7 @@ from flint import arb
 
 from constructions.block import Block, materialised
 from constructions.construction import Construction, forward
+from constructions.parameters import generic
 from constructions.prompt import Prompt
 from numerics.balls import BallBlock, as_arb, precision
 from numerics.check import check
@@ -181,7 +182,9 @@ class LimitTheorem(Theorem):
             return any(bool(distance > allowed) for distance, allowed in pairs)
 
     def shown(self) -> str:
-        lines = ["Proof", ""]
+        from constructions.display import described
+
+        lines = [described(generic(self.networks[0])), "", "Distance from the limit", ""]
         for text, left, right in self.steps():
             lines += [f"  {text}", f"    {left} = {right}"]
         return "\n".join(lines)

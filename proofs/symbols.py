@@ -143,19 +143,22 @@ class SymbolBlock(Block):
         raise TypeError("a matrix given entry by entry needs concrete sizes; the symbolic kind has none")
 
     def given(
-        self, name: str, rows: Size, columns: Size, function: Callable[[int, int], Scalar], *, opaque: bool = False
+        self, name: str, rows: Size, columns: Size, function: Callable[[int, int], Scalar], *, opaque: Any = None
     ) -> Block:
         """The letter of that name, with its entry in row i and column j for all i and j.
 
         Raises:
-            TypeError: for a function that compares indices, unless it is opaque: its entries have no one form.
+            TypeError: for a function that compares indices: its entries have no one form. Unless it is opaque: then
+                nothing is known of the matrix but what tells it from others, strings and the very objects in a tuple.
         """
         i, j = (0 if size_in(size) == 1 else Unknown(index) for size, index in ((rows, ROW), (columns, COLUMN)))
         try:
             entry = function(i, j)  # type: ignore[arg-type]  # in a proof an index is unknown
         except TypeError as error:
-            if opaque:
-                return self.letter(name, rows, columns, origin=f"opaque, {_first_entries(function, rows, columns)}")
+            if opaque is not None:
+                told = ", ".join(part if isinstance(part, str) else str(id(part)) for part in opaque)
+                named = Letter(name, size_in(rows), size_in(columns), None, f"opaque, {told}", rule=opaque)
+                return type(self)(words.letter_sum(named), Formula("letter", label=(name, None)))
             raise TypeError(
                 f"the entries of {name!r} must have one form for all indices: write one_if_equal(i, j) for "
                 f"int(i == j). {error}"
@@ -252,15 +255,6 @@ class SymbolBlock(Block):
 
     def __repr__(self) -> str:
         return f"SymbolBlock({self.shape[0]} x {self.shape[1]}: {self})"
-
-
-def _first_entries(function: Callable[[int, int], Scalar], rows: Size, columns: Size) -> str:
-    """The first entries of an opaque matrix, so that two of one name are told apart where possible."""
-    corner = [range(size if isinstance(size, int) and size < 3 else 3) for size in (rows, columns)]
-    try:
-        return ", ".join(str(exact(function(i, j))) for i in corner[0] for j in corner[1])
-    except TypeError:
-        return "unknown"
 
 
 def _size(size: Any) -> Size:

@@ -1,6 +1,6 @@
 """Composition: two networks, one after the other, are a construction with a proof of its own."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from fractions import Fraction
 from typing import Any
 
@@ -225,3 +225,24 @@ def test_a_network_ends_with_a_layer():
 
     with pytest.raises(ValueError, match="a network must end with a layer"):
         prove(composed(Ends(A=[[1]]), GradientDescent(step_sizes=[1])))
+
+
+def test_compositions_compose():
+    """(a then b) then c and a then (b then c), with parameters, iterates and numbers of layers of their own."""
+    moving = MovedInputs(A=[[1]])
+    first = composed(composed(moving, moving, prompt_made=moved), GradientDescent(step_sizes=[1]), prompt_made=twice)
+    assert prove(first).holds
+    drawn = exact_parameters(first, Sizes(3, 2, 1), 0, 2)
+    assert check(drawn, rational_prompt(0, 3, 2, 1)).holds
+    assert {"A", "A_2", "step_sizes"} <= {field.name for field in fields(first)}
+
+
+def twice(iterate, prompt):
+    """The prompt whose inputs two networks have moved."""
+    return moved(iterate.F_2, moved(iterate.F, prompt))
+
+
+def test_one_network_may_follow_itself():
+    moving = MovedInputs(A=[[1]])
+    both = composed(moving, moving, prompt_made=moved)
+    assert prove(both).holds

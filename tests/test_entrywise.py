@@ -124,15 +124,16 @@ def test_relu_of_a_certain_sign_leaves():
     assert (symbolic_entry(below).expression, symbolic_entry(above).expression) == (0, ROW + COLUMN)
 
 
-def test_opaque_matrices_are_known_by_their_names_and_first_entries_alone():
-    def opaque(name, function):
-        return LIKE.given(name, N, N, function, opaque=True)
+def test_opaque_matrices_are_told_apart_by_what_they_are_said_to_be():
+    def opaque(rule):
+        return LIKE.given("A", N, N, lambda i, j: int(i < j), opaque=rule)
 
-    one, other = opaque("A", lambda i, j: int(i < j)), opaque("A", lambda i, j: int(i > j))
-    assert not normal_form(one - other).is_zero
-    assert normal_form(one - opaque("A", lambda i, j: int(i < j))).is_zero
+    one, other = object(), object()
+    assert normal_form(opaque((one, "eta")) - opaque((one, "eta"))).is_zero
+    assert not normal_form(opaque((one, "eta")) - opaque((other, "eta"))).is_zero
+    assert not normal_form(opaque((one, "eta")) - opaque((one, "mu"))).is_zero
     with pytest.raises(NoEntries, match="A, whose entries are not given"):
-        symbolic_entry(one)
+        symbolic_entry(opaque((one,)))
 
 
 def test_shift_times_its_transpose_is_the_identity_but_for_the_last_row():

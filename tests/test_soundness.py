@@ -8,10 +8,11 @@ from typing import Any, ClassVar
 
 import pytest
 
-from constructions.block import Zero
+from constructions.attention import Head, Mask
+from constructions.block import FeatureMap, Kernel, Zero
 from constructions.construction import Construction
 from constructions.gradient_descent import GradientDescent
-from constructions.layer import Layer, TokenMap
+from constructions.layer import Attention, Layer, TokenFunction, TokenMap
 from constructions.parameters import layer_count, matrix, scalar
 from constructions.prompt import Prompt
 from constructions.scalars import power_of_two, ratio
@@ -284,3 +285,71 @@ def test_proof_says_for_which_values_of_undeclared_fields_it_is():
     assert prove(Undeclared()).holds
     assert "rate = 1, as given" in str(prove(Undeclared()))
     assert not prove(Undeclared(rate=2)).holds
+
+
+class Window:
+    """A mask that lets a query see the keys up to a distance."""
+
+    def __init__(self, width):
+        self.width = width
+
+    def allows(self, i, j):
+        return 0 <= j - i < self.width
+
+
+@pytest.mark.parametrize("widths", [(3, 9), (9, 9)])
+def test_masks_of_one_name_are_told_apart(widths):
+    """Two windows agree on the first three tokens; only equal ones may cancel."""
+    windows = [Window(width) for width in widths]
+    first = windows[0].allows
+    second = first if widths[0] == widths[1] else windows[1].allows
+
+    @dataclass(frozen=True, kw_only=True, repr=False)
+    class Cancelling(GradientDescent):
+        def layer(self, l, prompt):
+            one, value = Weight({("x", "x"): 1}), Weight({("y", "y"): 1})
+            heads = [
+                Head(one, one, value.replaced(("y", "y"), sign), mask=Mask(("context",), pattern))
+                for sign, pattern in ((1, first), (-1, second))
+            ]
+            return Layer(Attention(*heads))
+
+        def step(self, l, W, prompt):
+            return W
+
+    assert prove(Cancelling(step_sizes=[1])).holds == (widths[0] == widths[1])
+
+
+def test_a_kernel_that_holds_the_data_is_refused():
+    @dataclass(frozen=True, kw_only=True, repr=False)
+    class Solved(GradientDescent):
+        def layer(self, l, prompt):
+            one, value = Weight({("x", "x"): 1}), Weight({("y", "y"): -1})
+            kernel = Kernel("solved", lambda K, Q: K.T @ prompt.X @ prompt.X.T @ Q)
+            return Layer(Attention(Head(one, one, value, score=kernel)))
+
+    with pytest.raises(ValueError, match="the function 'solved' depends on the data: it contains X"):
+        prove(Solved(step_sizes=[1]))
+
+
+def test_a_kernel_that_is_none_of_two_tokens_is_refused():
+    @dataclass(frozen=True, kw_only=True, repr=False)
+    class Ridge(GradientDescent):
+        def layer(self, l, prompt):
+            one, value = Weight({("x", "x"): 1}), Weight({("y", "y"): -1})
+            kernel = Kernel("ridge", lambda K, Q: (K.T @ K + K.identity(K.columns)).inverse() @ K.T @ Q)
+            return Layer(Attention(Head(one, one, value, score=kernel)))
+
+    with pytest.raises(ValueError, match="the function 'ridge' mixes columns: a kernel must be one of a key"):
+        prove(Ridge(step_sizes=[1]))
+
+
+def test_a_map_that_mixes_tokens_is_refused():
+    @dataclass(frozen=True, kw_only=True, repr=False)
+    class Averaged(GradientDescent):
+        def layer(self, l, prompt):
+            mixed = FeatureMap("averaged", lambda B: B @ B.ones(B.columns, B.columns))
+            return Layer(TokenFunction(mixed, "x", "x"))
+
+    with pytest.raises(ValueError, match="the function 'averaged' mixes columns"):
+        prove(Averaged(step_sizes=[1]))
