@@ -160,8 +160,10 @@ def one_if_zero(z: Any, ranges: Ranges) -> Any:
 def _one_if_nonnegative(z: Any, ranges: Ranges) -> Any:
     """[z >= 0], 0 or 1 where that is certain; z is an integer for all integers that its variables stand for."""
     z = sympy.expand(z)
-    if not _is_rational_polynomial(z):
-        _give_up(f"the condition {z} >= 0, which is none of a rational polynomial in integers,")
+    if not _is_rational_polynomial(z) or not all(
+        c.is_Integer for c in sympy.Poly(z, *z.free_symbols or [ROW]).coeffs()
+    ):
+        _give_up(f"the condition {z} >= 0, which is none of a polynomial with integer coefficients in integers,")
     if _is_above(z, ranges):
         return sympy.Integer(1)
     return sympy.Integer(0) if _is_above(-z - 1, ranges) else ONE_IF_NONNEGATIVE(z)

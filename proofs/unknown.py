@@ -85,7 +85,8 @@ class Unknown:
         return _made(other, _nonzero(self), lambda a, b: a / b)
 
     def __pow__(self, other: Any) -> Unknown:
-        return _made(self, other, lambda a, b: a**b)
+        base = self if sympy.sympify(other).is_nonnegative else _nonzero(self)
+        return _made(base, other, lambda a, b: a**b)
 
     def __rpow__(self, other: Any) -> Unknown:
         return _made(other, self, lambda a, b: a**b)

@@ -15,7 +15,7 @@ from constructions.gradient_descent import GradientDescent
 from constructions.layer import Attention, Layer, TokenFunction, TokenMap
 from constructions.parameters import layer_count, matrix, scalar
 from constructions.prompt import Prompt
-from constructions.scalars import power_of_two, ratio
+from constructions.scalars import one_if_at_most, power_of_two, ratio
 from constructions.stages import Loop, Relation, Single
 from constructions.stream import Stream
 from constructions.weights import Weight
@@ -353,3 +353,28 @@ def test_a_map_that_mixes_tokens_is_refused():
 
     with pytest.raises(ValueError, match="the function 'averaged' mixes columns"):
         prove(Averaged(step_sizes=[1]))
+
+
+def test_a_condition_with_a_bound_that_is_no_integer_is_left_open():
+    """The j with j <= (n - 1) / 2 are (n + 1) / 2 for odd n alone."""
+
+    @dataclass(frozen=True, kw_only=True, repr=False)
+    class Halved(GradientDescent):
+        def lemmas(self, prompt):
+            row = prompt.X.given("r", 1, prompt.n, lambda _, j: one_if_at_most(j, ratio(prompt.n - 1, 2)))
+            count = prompt.X.ones(1, 1).scale(ratio(prompt.n + 1, 2))
+            return (Relation("count", row @ prompt.X.ones(prompt.n, 1), count),)
+
+    assert not prove(Halved(step_sizes=[1])).holds
+
+
+def test_a_number_that_may_be_zero_has_no_negative_power():
+    @dataclass(frozen=True, kw_only=True, repr=False)
+    class Cancelled(GradientDescent):
+        a: Any = scalar("a", default=1)
+
+        def predict(self, W, prompt):
+            return super().predict(W, prompt).scale(self.a * self.a**-1)
+
+    with pytest.raises(ZeroDivisionError, match="a may be 0, so a proof cannot divide by it"):
+        prove(Cancelled(step_sizes=[1]))
