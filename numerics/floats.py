@@ -86,7 +86,14 @@ class FloatBlock(Block):
         Args:
             function: takes entries of any kind; of blocks without numbers it is asked what it takes in memory.
             entries: its arguments.
+
+        Raises:
+            OverflowError: if the result is not finite.
         """
+        return _finite(cls._in_pieces(function, *entries))
+
+    @classmethod
+    def _in_pieces(cls, function: Callable[..., Entry], *entries: Entry) -> Entry:
         batches = {tuple(entry.shape[:-2]) for entry in entries if hasattr(entry, "shape")}
         batch = next(iter(batches), ())
         if len(batches) != 1 or not batch or batch[0] <= 1:
@@ -248,6 +255,18 @@ def _pieces(entries: Sequence[Any], count: int) -> list[list[Any]]:
 
 def _together(results: Sequence[Any]) -> Any:
     return results[0] if len(results) == 1 else array_api_compat.array_namespace(*results).concat(results, axis=0)
+
+
+def _finite(result: Any) -> Any:
+    """The result, if it is finite."""
+    if array_api_compat.is_array_api_obj(result):
+        xp = array_api_compat.array_namespace(result)
+        if not bool(xp.all(xp.isfinite(result))):
+            raise OverflowError(
+                f"the run leaves the range of {result.dtype}: scale the inputs or the step sizes down, or run in balls "
+                "or rationals"
+            )
+    return result
 
 
 def joined(xp: Any, arrays: Sequence[Any]) -> Any:
