@@ -20,6 +20,7 @@ from constructions.attention import Head
 from constructions.block import Block, Size, Zero
 from constructions.construction import Construction
 from constructions.layer import Attention, Layer
+from constructions.one_layer import OneLayer
 from constructions.prompt import Prompt
 from constructions.scalars import one_if_equal
 from constructions.stages import Index, Relation, Single, Stage, State
@@ -36,7 +37,7 @@ def shift(like: Block, tokens: Size) -> Block:
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class NextTokenCopy(Construction):
+class NextTokenCopy(OneLayer):
     """One linear head that copies the content of the next token into the second half of this one.
 
     The tokens are the columns of X; Y and the query play no part. The prediction is what the second halves then hold:
@@ -44,10 +45,6 @@ class NextTokenCopy(Construction):
     """
 
     iterate_symbol = "C"
-
-    @property
-    def depth(self) -> Size:
-        return 1
 
     # The algorithm: the columns move by one.
 
@@ -90,15 +87,6 @@ class NextTokenCopy(Construction):
     def state(self, l: Index, C: Block, prompt: Prompt) -> State:
         """After the layer the second halves hold the next token's content; the last one keeps its position code."""
         return {("x", "tokens"): prompt.X, ("x2", "tokens"): C, ("p", "tokens"): self.last(prompt)}
-
-    def stages(self, prompt: Prompt) -> tuple[Stage, ...]:
-        return (
-            Single(
-                layer=self.layer(0, prompt),
-                step=lambda C: self.step(0, C, prompt),
-                state=lambda C: self.state(1, C, prompt),
-            ),
-        )
 
     def read_out(self, stream: Stream) -> Block:
         return stream["x2", "tokens"]

@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 from constructions.attention import Head, Mask, Score
 from constructions.block import Block, Kernel, Size, Zero
 from constructions.construction import Construction
+from constructions.example_tokens import example_tokens, residual_state
 from constructions.gradient_descent import GradientDescent
 from constructions.layer import Attention, Layer
 from constructions.parameters import depth, scalar
@@ -83,28 +84,15 @@ class FunctionalDescent(Construction):
 
     def embed(self, prompt: Prompt) -> Stream:
         """Tokens (x_i, y_i), and the query (x_query, 0)."""
-        return Stream(
-            slots={"x": prompt.d, "y": prompt.m},
-            groups={"context": prompt.n, "query": 1},
-            blocks={("x", "context"): prompt.X, ("y", "context"): prompt.Y, ("x", "query"): prompt.x_query},
-        )
+        return example_tokens(prompt)
 
     def layer(self, l: Index, prompt: Prompt) -> Layer:
         """B = C = I, A = 0, V = [[0, 0], [0, -r_l I]]."""
         return Layer(Attention(kernel_head(self.score or self.kernel, self.step_sizes[l])))
 
-    def held(self, prompt: Prompt, residual: Block, prediction: Block) -> State:
-        """The tokens (x_i, residual_i), and the query (x_query, -prediction)."""
-        return {
-            ("x", "context"): prompt.X,
-            ("y", "context"): residual,
-            ("x", "query"): prompt.x_query,
-            ("y", "query"): -prediction,
-        }
-
     def state(self, l: Index, alpha: Any, prompt: Prompt) -> State:
         """Before layer l the labels are the residuals y_i - f(x_i), and the query holds -f(x_query)."""
-        return self.held(prompt, prompt.Y - alpha @ self.gram(prompt), alpha @ self.query_column(prompt))
+        return residual_state(prompt, prompt.Y - alpha @ self.gram(prompt), alpha @ self.query_column(prompt))
 
     def read_out(self, stream: Stream) -> Block:
         """Minus the y rows of the query, which hold minus the prediction."""

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
 from constructions.block import Block, Zero
+from constructions.example_tokens import residual_state
 from constructions.functional_descent import FunctionalDescent, kernel_head
 from constructions.layer import Attention, Layer
 from constructions.parameters import Repeated
@@ -49,7 +50,7 @@ class FunctionalDescentClosedForm(FunctionalDescent):
         return prompt.Y @ iterate.G @ self.query_column(prompt)
 
     def state(self, l: Index, iterate: Products, prompt: Prompt) -> State:
-        return self.held(prompt, prompt.Y @ iterate.P, self.predict(iterate, prompt))
+        return residual_state(prompt, prompt.Y @ iterate.P, self.predict(iterate, prompt))
 
     def relations(self, iterate: Products, prompt: Prompt) -> tuple[Relation, ...]:
         I = prompt.X.identity(prompt.n)
@@ -81,7 +82,7 @@ class FunctionalDescentError(FunctionalDescent):
         return prompt.Y @ weights - prompt.Y @ P @ weights
 
     def state(self, l: Index, P: Block, prompt: Prompt) -> State:
-        return self.held(prompt, prompt.Y @ P, self.predict(P, prompt))
+        return residual_state(prompt, prompt.Y @ P, self.predict(P, prompt))
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -145,7 +146,7 @@ class FunctionalDescentSpectrum(FunctionalDescent):
         return super().predict(iterate.alpha, prompt)
 
     def state(self, l: Index, iterate: Mode, prompt: Prompt) -> State:
-        return self.held(prompt, iterate.R, self.predict(iterate, prompt))
+        return residual_state(prompt, iterate.R, self.predict(iterate, prompt))
 
     def relations(self, iterate: Mode, prompt: Prompt) -> tuple[Relation, ...]:
         v, _ = self.eigenpair(prompt)
@@ -210,7 +211,7 @@ class FunctionalDescentBound(FunctionalDescent):
         return super().predict(iterate.alpha, prompt)
 
     def state(self, l: Index, iterate: Bounded, prompt: Prompt) -> State:
-        return self.held(prompt, iterate.R, self.predict(iterate, prompt))
+        return residual_state(prompt, iterate.R, self.predict(iterate, prompt))
 
     def relations(self, iterate: Bounded, prompt: Prompt) -> tuple[Relation, ...]:
         whole = iterate.q @ prompt.Y @ prompt.Y.T

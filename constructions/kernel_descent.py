@@ -25,6 +25,7 @@ from typing import Any, ClassVar, NamedTuple
 from constructions.attention import Head, Mask
 from constructions.block import Block, FeatureMap, Size, Zero
 from constructions.construction import Construction
+from constructions.example_tokens import example_tokens
 from constructions.layer import MLP, Attention, Layer, TokenFunction
 from constructions.parameters import depth, matrix, scalar
 from constructions.prompt import Prompt
@@ -215,11 +216,7 @@ class MLPDescent(DescentOnFeatures):
 
     def embed(self, prompt: Prompt) -> Stream:
         """Tokens (x_i, y_i), and the query (x_query, 0)."""
-        return Stream(
-            slots={"x": prompt.d, "y": prompt.m},
-            groups={"context": prompt.n, "query": 1},
-            blocks={("x", "context"): prompt.X, ("y", "context"): prompt.Y, ("x", "query"): prompt.x_query},
-        )
+        return example_tokens(prompt)
 
     def first_layer(self, prompt: Prompt) -> Layer:
         """First layer [A_1, 0], second [[A_2], [0]]: the MLP reads and writes the x rows only."""

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, NamedTuple
 from constructions.attention import Head, Mask
 from constructions.block import Block, Kernel, Size, softmax
 from constructions.construction import Construction
+from constructions.example_tokens import example_tokens
 from constructions.functional_descent import FunctionalDescent
 from constructions.layer import Attention, Layer
 from constructions.parameters import depth, matrix, scalar
@@ -105,11 +106,7 @@ class ReciprocalMaps(Construction):
     # The weights: the heads with S^T B and S^-1 C.
 
     def embed(self, prompt: Prompt) -> Stream:
-        return Stream(
-            slots={"x": prompt.d, "y": prompt.m},
-            groups={"context": prompt.n, "query": 1},
-            blocks={("x", "context"): prompt.X, ("y", "context"): prompt.Y, ("x", "query"): prompt.x_query},
-        )
+        return example_tokens(prompt)
 
     def layer(self, l: Index, prompt: Prompt) -> Layer:
         S, value = self.S[l], Weight({("y", "y"): -self.step_sizes[l]})

@@ -18,6 +18,7 @@ from typing import Any
 from constructions.attention import Head, Mask
 from constructions.block import Block, Size, Zero
 from constructions.construction import Construction
+from constructions.example_tokens import example_tokens, residual_state
 from constructions.layer import Attention, Layer
 from constructions.parameters import layer_count, matrix
 from constructions.prompt import Prompt
@@ -64,11 +65,7 @@ class LoopedTransformer(Construction):
 
     def embed(self, prompt: Prompt) -> Stream:
         """Tokens (x_i, y_i), and the query (x_query, 0)."""
-        return Stream(
-            slots={"x": prompt.d, "y": prompt.m},
-            groups={"context": prompt.n, "query": 1},
-            blocks={("x", "context"): prompt.X, ("y", "context"): prompt.Y, ("x", "query"): prompt.x_query},
-        )
+        return example_tokens(prompt)
 
     def layer(self, l: Index, prompt: Prompt) -> Layer:
         return Layer(
@@ -85,12 +82,7 @@ class LoopedTransformer(Construction):
 
     def state(self, l: Index, W: Any, prompt: Prompt) -> State:
         """Before loop l the labels are the residuals y_i - W x_i, and the query holds -W x_query."""
-        return {
-            ("x", "context"): prompt.X,
-            ("y", "context"): prompt.Y - W @ prompt.X,
-            ("x", "query"): prompt.x_query,
-            ("y", "query"): -(W @ prompt.x_query),
-        }
+        return residual_state(prompt, prompt.Y - W @ prompt.X, W @ prompt.x_query)
 
     def read_out(self, stream: Stream) -> Block:
         return -stream["y", "query"]

@@ -19,12 +19,12 @@ from typing import Any, ClassVar, NamedTuple
 
 from constructions.attention import Head, Mask, causal
 from constructions.block import Block, Size, Zero, softmax
-from constructions.construction import Construction
 from constructions.layer import Attention, Layer
+from constructions.one_layer import OneLayer
 from constructions.parameters import matrix, scalar
 from constructions.prompt import Prompt
 from constructions.scalars import Scalar
-from constructions.stages import Index, Relation, Single, Stage, State
+from constructions.stages import Index, Relation, State
 from constructions.stream import Stream
 from constructions.weights import Weight
 
@@ -57,7 +57,7 @@ def momentum_buffer_weights(like: Block, n: Size, eta: Scalar) -> Block:
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class MomentumAttention(Construction):
+class MomentumAttention(OneLayer):
     """One causal attention head, and one linear head on positions that adds a fixed weighted sum of the values.
 
     Args:
@@ -71,10 +71,6 @@ class MomentumAttention(Construction):
     W_Q: Any = matrix("W_Q", "d", "d")
     W_V: Any = matrix("W_V", "m", "d")
     score: str = "softmax"
-
-    @property
-    def depth(self) -> Size:
-        return 1
 
     # The algorithm: attention, and then the sums.
 
@@ -164,15 +160,6 @@ class MomentumAttention(Construction):
     def state(self, l: Index, outputs: Outputs, prompt: Prompt) -> State:
         """After the layer every token holds its output."""
         return {**self.held(prompt), ("out", "context"): outputs.context, ("out", "query"): outputs.query}
-
-    def stages(self, prompt: Prompt) -> tuple[Stage, ...]:
-        return (
-            Single(
-                layer=self.layer(0, prompt),
-                step=lambda outputs: self.step(0, outputs, prompt),
-                state=lambda outputs: self.state(1, outputs, prompt),
-            ),
-        )
 
     def read_out(self, stream: Stream) -> Block:
         return stream["out", "query"]

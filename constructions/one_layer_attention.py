@@ -19,12 +19,13 @@ from typing import Any, NamedTuple
 
 from constructions.attention import Head, Mask
 from constructions.block import Block, Zero
-from constructions.construction import Construction
+from constructions.example_tokens import example_tokens
 from constructions.layer import Attention, Layer
+from constructions.one_layer import OneLayer
 from constructions.parameters import matrix
 from constructions.prompt import Prompt
 from constructions.scalars import Scalar, ratio
-from constructions.stages import ANYTHING, Index, Single, Stage, State
+from constructions.stages import ANYTHING, Index, State
 from constructions.stream import Stream
 from constructions.weights import Weight
 
@@ -39,7 +40,7 @@ class PredictionByParity(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class OneLayerAttention(Construction):
+class OneLayerAttention(OneLayer):
     """One layer of linear attention with arbitrary P and Q.
 
     Args:
@@ -47,7 +48,6 @@ class OneLayerAttention(Construction):
     """
 
     targets = 1
-    depth = 1
 
     P_xx: Any = matrix("P_xx", "d", "d", default=None)
     P_xy: Any = matrix("P_xy", "d", 1, default=None)
@@ -78,11 +78,7 @@ class OneLayerAttention(Construction):
 
     def embed(self, prompt: Prompt) -> Stream:
         """Tokens (x_i; y_i), and the query (x_query; 0)."""
-        return Stream(
-            slots={"x": prompt.d, "y": 1},
-            groups={"context": prompt.n, "query": 1},
-            blocks={("x", "context"): prompt.X, ("y", "context"): prompt.Y, ("x", "query"): prompt.x_query},
-        )
+        return example_tokens(prompt)
 
     def layer(self, l: Index, prompt: Prompt) -> Layer:
         return Layer(Attention(_head(self._weight("P"), self._weight("Q"), ratio(1, prompt.n))))
@@ -95,15 +91,6 @@ class OneLayerAttention(Construction):
         """After the layer the query's label is minus the prediction; it may have changed everything else."""
         places = {(slot, group): ANYTHING for slot in _SLOTS for group in ("context", "query")}
         return {**places, ("y", "query"): -(iterate.odd + iterate.even)}
-
-    def stages(self, prompt: Prompt) -> tuple[Stage, ...]:
-        return (
-            Single(
-                layer=self.layer(0, prompt),
-                step=lambda iterate: self.step(0, iterate, prompt),
-                state=lambda iterate: self.state(1, iterate, prompt),
-            ),
-        )
 
     def read_out(self, stream: Stream) -> Block:
         return -stream["y", "query"]

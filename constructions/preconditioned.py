@@ -19,6 +19,7 @@ from typing import Any
 from constructions.attention import Head, Mask
 from constructions.block import Block, Size
 from constructions.construction import Construction
+from constructions.example_tokens import residual_state
 from constructions.gdpp import PreconditionedIterate
 from constructions.layer import Attention, Layer
 from constructions.parameters import depth, matrix
@@ -90,12 +91,7 @@ class PreconditionedDescent(Construction):
 
     def state(self, l: Index, W: Block, prompt: Prompt) -> State:
         """Before layer l the labels are the residuals y_i - W x_i, and the query holds -W x_query."""
-        return {
-            ("x", "context"): prompt.X,
-            ("y", "context"): prompt.Y - W @ prompt.X,
-            ("x", "query"): prompt.x_query,
-            ("y", "query"): -(W @ prompt.x_query),
-        }
+        return residual_state(prompt, prompt.Y - W @ prompt.X, W @ prompt.x_query)
 
     def read_out(self, stream: Stream) -> Block:
         return -stream["y", "query"]

@@ -14,13 +14,14 @@ the error bounds (see ``proofs.softmax_heads``) are this project's.
 from dataclasses import dataclass, replace
 
 from constructions.attention import Head, Mask
-from constructions.block import Block, Size, materialised, softmax
-from constructions.construction import Construction
+from constructions.block import Block, materialised, softmax
+from constructions.example_tokens import example_tokens
 from constructions.layer import Attention, Layer
+from constructions.one_layer import OneLayer
 from constructions.parameters import scalar
 from constructions.prompt import Prompt
 from constructions.scalars import Scalar, ratio
-from constructions.stages import Index, Single, Stage, State
+from constructions.stages import Index, State
 from constructions.stream import Stream
 from constructions.weights import Weight
 
@@ -37,7 +38,7 @@ def times(block: Block, number: Block) -> Block:
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class SoftmaxDescent(Construction):
+class SoftmaxDescent(OneLayer):
     """One layer of two softmax heads, scores eps z and -eps z, that takes the centred gradient step as eps -> 0.
 
     Args:
@@ -49,10 +50,6 @@ class SoftmaxDescent(Construction):
 
     eta: Scalar = scalar("eta", positive=True)
     eps: Scalar = scalar("eps", nonzero=True, positive=True)
-
-    @property
-    def depth(self) -> Size:
-        return 1
 
     # The algorithm: the difference of two softmax averages of the targets.
 
@@ -71,11 +68,7 @@ class SoftmaxDescent(Construction):
 
     def embed(self, prompt: Prompt) -> Stream:
         """Tokens (x_i, y_i), and the query (x_query, 0)."""
-        return Stream(
-            slots={"x": prompt.d, "y": prompt.m},
-            groups={"context": prompt.n, "query": 1},
-            blocks={("x", "context"): prompt.X, ("y", "context"): prompt.Y, ("x", "query"): prompt.x_query},
-        )
+        return example_tokens(prompt)
 
     def layer(self, l: Index, prompt: Prompt) -> Layer:
         """Heads of scores eps z and -eps z, whose outputs count eta / (2 eps) and -eta / (2 eps)."""
@@ -95,15 +88,6 @@ class SoftmaxDescent(Construction):
     def state(self, l: Index, prediction: Block, prompt: Prompt) -> State:
         """After the layer the query holds the prediction."""
         return {**self.embed(prompt).blocks, ("y", "query"): prediction}
-
-    def stages(self, prompt: Prompt) -> tuple[Stage, ...]:
-        return (
-            Single(
-                layer=self.layer(0, prompt),
-                step=lambda prediction: self.step(0, prediction, prompt),
-                state=lambda prediction: self.state(1, prediction, prompt),
-            ),
-        )
 
     def read_out(self, stream: Stream) -> Block:
         return stream["y", "query"]

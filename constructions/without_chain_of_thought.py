@@ -21,12 +21,12 @@ from typing import Any, NamedTuple
 from constructions.attention import Head
 from constructions.block import Block, Zero
 from constructions.chain_of_thought import KEY
-from constructions.construction import Construction
 from constructions.layer import Attention, Layer
+from constructions.one_layer import OneLayer
 from constructions.parameters import matrix
 from constructions.prompt import Prompt
 from constructions.scalars import ratio
-from constructions.stages import ANYTHING, Index, Single, Stage, State
+from constructions.stages import ANYTHING, Index, State
 from constructions.stream import Stream
 from constructions.weights import Weight
 
@@ -41,7 +41,7 @@ class ByParity(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class OneForwardPass(Construction):
+class OneForwardPass(OneLayer):
     """One linear attention layer with arbitrary V and W, which predicts a weight vector from w_0 = 0.
 
     Args:
@@ -49,7 +49,6 @@ class OneForwardPass(Construction):
     """
 
     targets = 1
-    depth = 1
 
     V_11: Any = matrix("V_11", "d", "d", default=None)
     V_12: Any = matrix("V_12", "d", 1, default=None)
@@ -124,15 +123,6 @@ class OneForwardPass(Construction):
         """After the layer the last token holds odd + even in its w rows; nothing is claimed of what else it changes."""
         places = {(slot, group): ANYTHING for slot in _SLOTS for group in ("data", "last")}
         return {**places, ("w", "last"): iterate.odd + iterate.even}
-
-    def stages(self, prompt: Prompt) -> tuple[Stage, ...]:
-        return (
-            Single(
-                layer=self.layer(0, prompt),
-                step=lambda iterate: self.step(0, iterate, prompt),
-                state=lambda iterate: self.state(1, iterate, prompt),
-            ),
-        )
 
     def read_out(self, stream: Stream) -> Block:
         return stream["w", "last"]

@@ -22,18 +22,18 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from constructions.attention import Head, Mask
-from constructions.block import Block, Size
-from constructions.construction import Construction
+from constructions.block import Block
 from constructions.layer import Attention, Layer
+from constructions.one_layer import OneLayer
 from constructions.parameters import matrix
 from constructions.prompt import Prompt
-from constructions.stages import Index, Single, Stage, State
+from constructions.stages import Index, State
 from constructions.stream import Stream
 from constructions.weights import Weight
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class RelaxedAttention(Construction):
+class RelaxedAttention(OneLayer):
     """One linear attention head over demonstrations and query-side tokens: the zero-shot map and its update.
 
     Args:
@@ -46,10 +46,6 @@ class RelaxedAttention(Construction):
     W_K: Any = matrix("W_K", "d", "d")
     W_Q: Any = matrix("W_Q", "d", "d")
     W_V: Any = matrix("W_V", "m", "d")
-
-    @property
-    def depth(self) -> Size:
-        return 1
 
     # The algorithm.
 
@@ -100,15 +96,6 @@ class RelaxedAttention(Construction):
             **{("x", group): block for group, block in tokens.items()},
             **{("out", group): W @ self.W_Q @ block for group, block in tokens.items()},
         }
-
-    def stages(self, prompt: Prompt) -> tuple[Stage, ...]:
-        return (
-            Single(
-                layer=self.layer(0, prompt),
-                step=lambda W: self.step(0, W, prompt),
-                state=lambda W: self.state(1, W, prompt),
-            ),
-        )
 
     def read_out(self, stream: Stream) -> Block:
         return stream["out", "query"]
