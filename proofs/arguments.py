@@ -1,13 +1,12 @@
-"""The arguments of the command line: its commands, their options, and what is said of them in the help."""
+"""What the commands share: the parser that raises, the error that ends a command, and checks of names and files."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
-from typing import NoReturn
-
-NEWTON_OPTIONS = ("digits", "coefficients", "degree", "precision")
-"""The options of ``icl run newton`` that no other construction has; None where they are left out."""
+from typing import NoReturn, TypeAlias
 
 
 class BadInput(Exception):
@@ -21,82 +20,29 @@ class Parser(argparse.ArgumentParser):
         raise BadInput(f"{message}; see {self.prog} --help")
 
 
-def parser(version: str) -> Parser:
-    """The parser of all commands; what it parses names the ``command``.
-
-    Args:
-        version: what --version prints.
-    """
-    top = Parser(prog="icl", description="Which algorithm does this transformer run? Theorems, verified.")
-    top.add_argument("--version", action="version", version=version, help="print the version and exit")
-    commands = top.add_subparsers(metavar="COMMAND", dest="command", required=True, title="commands")
-
-    commands.add_parser("list", help="list every theorem", description="List every theorem.")
-
-    about = (
-        "Print a theorem with its weights, its invariant and its proof, or a construction; or compare the networks "
-        "that run one algorithm."
-    )
-    show = commands.add_parser("show", help="print a theorem or a construction", description=about)
-    show.add_argument(
-        "name", metavar="NAME", help="a theorem, a construction such as gradient_descent, or a family: newton"
-    )
-    show.add_argument("--latex", action="store_true", help="as LaTeX")
-
-    about = "Verify theorems. Exit code 0: all are verified; 1: some are not; 2: bad usage or input."
-    verify = commands.add_parser("verify", help="verify theorems, all by default", description=about)
-    verify.add_argument("names", metavar="NAME", nargs="*", help="theorems; see icl list")
-    verify.add_argument("--seed", type=int, default=0, help="of every random draw (default: 0)")
-    verify.add_argument("--instances", type=int, default=10, help="random instances of each theorem (default: 10)")
-    verify.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="cuda adds runs on a CUDA device")
-    verify.add_argument("--jobs", type=int, metavar="N", help="processes (default: one per core; one with CUDA)")
-    verify.add_argument("--json", type=Path, metavar="PATH", help="write the evidence to this file")
-
-    _add_run(commands)
-    return top
+Commands: TypeAlias = "argparse._SubParsersAction[Parser]"
+"""Where each command adds its parser, with ``run``: what it does with its arguments, the exit code."""
 
 
-def _add_run(commands: argparse._SubParsersAction[Parser]) -> None:
-    about = (
-        "A transformer with constructed weights predicts the last rows of a table in-context, from all the rows above. "
-        "Its prediction after each layer, in float64, stands beside the algorithm's exact iterate and least squares. "
-        "Of newton the digits are proven, in ball arithmetic: of the prediction, and of least squares."
-    )
-    run = commands.add_parser("run", help="predict the last rows of a CSV file in-context", description=about)
-    run.add_argument(
-        "construction", metavar="CONSTRUCTION", help="gradient_descent, gdpp, preconditioned_descent or newton"
-    )
-    run.add_argument(
-        "data",
-        metavar="DATA.csv",
-        type=Path,
-        help="a header, then rows of decimals, read exactly; longley and norris are shipped",
-    )
-    run.add_argument("--target", metavar="COLUMN", required=True, help="the column to predict from all the others")
-    run.add_argument(
-        "--layers",
-        type=int,
-        metavar="K",
-        help="(default: 10, gdpp: 6) the exact run gains digits with every layer and slows down, in gdpp threefold; "
-        "newton takes K Newton steps and has one layer more, to read out (default: as many as prove the digits of "
-        "least squares)",
-    )
-    run.add_argument("--queries", type=int, metavar="R", help="predict the last R rows (default: 1)")
-    run.add_argument(
-        "--intercept", action=argparse.BooleanOptionalAction, default=True, help="add a feature that is 1 (default)"
-    )
-    run.add_argument(
-        "--step-size",
-        metavar="ETA",
-        help="a decimal, or a fraction such as 1/3; alpha of newton (default: one that converges here)",
-    )
-    newton = run.add_argument_group("of newton only")
-    newton.add_argument("--digits", type=int, metavar="D", help="significant digits to prove (default: 15)")
-    newton.add_argument(
-        "--coefficients",
-        action="store_true",
-        default=None,
-        help="every row is context, and the predictions are the regression coefficients, the intercept first",
-    )
-    newton.add_argument("--degree", type=int, metavar="P", help="a polynomial of degree P in the only feature")
-    newton.add_argument("--precision", type=int, metavar="BITS", help="the most bits the balls have (default: 16384)")
+def require_writable(path: Path) -> None:
+    """Nothing, if the file can be written; found out before the work, not after it."""
+    existed = path.exists()
+    try:
+        path.open("a", encoding="utf-8").close()
+    except OSError as error:
+        raise BadInput(f"cannot write {path}: {error.strerror}") from error
+    if not existed:
+        path.unlink()
+
+
+def unknown(what: str, name: str, known: Sequence[str]) -> str:
+    """The sentence that there is no such name, with those nearest to it."""
+    near = get_close_matches(name, known, n=3, cutoff=0.4) or _with_a_word_like(name, known)
+    return f"there is no {what} {name!r}; " + (f"did you mean {' or '.join(near)}?" if near else "see icl list")
+
+
+def _with_a_word_like(name: str, known: Sequence[str]) -> list[str]:
+    """The first three names with a word close to the name, such as ``newton`` for ``neuton``."""
+    words = {word for each in known for word in each.split("_")}
+    near = get_close_matches(name.lower(), words, n=1, cutoff=0.7)
+    return [each for each in known if set(near) & set(each.split("_"))][:3]

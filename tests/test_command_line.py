@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pytest
 
 from constructions.as_printed import GDPlusPlusWithStartInValue
-from proofs import command_line, reports
+from proofs import reports, show_command, verify_command
 from proofs.catalogue import catalogue
 from proofs.command_line import main
 from proofs.construction_theorem import ConstructionTheorem
@@ -55,7 +55,7 @@ def only(monkeypatch):
     """Puts one theorem in the place of the whole catalogue."""
 
     def put(theorem):
-        monkeypatch.setattr(command_line, "catalogue", lambda: {theorem.name: theorem})
+        monkeypatch.setattr(verify_command, "catalogue", lambda: {theorem.name: theorem})
 
     return put
 
@@ -271,7 +271,7 @@ def test_an_interruption_causes_no_traceback(capsys, monkeypatch):
     def interrupted():
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(command_line, "catalogue", interrupted)
+    monkeypatch.setattr(show_command, "catalogue", interrupted)
     assert main(["list"]) == 130
     assert capsys.readouterr() == ("", "icl: interrupted\n")
 
