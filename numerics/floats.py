@@ -66,12 +66,31 @@ def array_format(array: Any) -> str:
 
 @final
 class FloatBlock(Block):
-    """A float matrix, or a batch of them, in an array of any library."""
+    """A float matrix, or a batch of them, in an array of any library.
 
-    __slots__ = ("_array",)
+    A sum with a product is computed when it is read, so that what nobody reads costs nothing: the last layers' updates
+    of the context, say, of which only the query's are read out.
+    """
 
-    def __init__(self, array: Any) -> None:
-        self._array = array
+    __slots__ = ("_held", "_product")
+
+    def __init__(self, array: Any, product: tuple[Any, Any] | None = None) -> None:
+        self._held, self._product = array, product
+
+    @property
+    def _array(self) -> Any:
+        """The array, with the product added to it that was still to be added."""
+        if self._product is not None:
+            left, right = self._product
+            held, product = self._held, left @ right
+            if held.shape == product.shape and held.dtype == product.dtype:
+                # Nobody else holds the product, so that the sum may take its place.
+                product += held
+                self._held = product
+            else:
+                self._held = held + product
+            self._product = None
+        return self._held
 
     @classmethod
     def lift(cls, entry: Entry) -> Self:
@@ -123,7 +142,7 @@ class FloatBlock(Block):
 
     @property
     def shape(self) -> tuple[int, int]:
-        rows, columns = self._array.shape[-2:]
+        rows, columns = self._held.shape[-2:]
         return rows, columns
 
     @property
@@ -186,13 +205,12 @@ class FloatBlock(Block):
         return type(self)(self._array * float(scalar))
 
     def plus_product(self, left: Block, right: Block) -> Block:
-        product = left @ right
-        if not isinstance(product, FloatBlock) or not self._is_alike(product):
-            return self + product
-        # Nobody else holds the product, so that the sum may take its place.
-        array = product._array
-        array += self._array
-        return type(self)(array)
+        if not (isinstance(left, FloatBlock) and isinstance(right, FloatBlock)) or (
+            (left.columns, left.rows, right.columns) != (right.rows, *self.shape)
+        ):
+            return super().plus_product(left, right)
+        # At most one product waits in each block, so that what they hold does not pile up from layer to layer.
+        return type(self)(self._array, (left._array, right._array))
 
     def __neg__(self) -> Block:
         return type(self)(-self._array)
@@ -201,11 +219,6 @@ class FloatBlock(Block):
         if not isinstance(other, FloatBlock) or other.shape != self.shape:
             return super().__sub__(other)
         return type(self)(self._array - other._array)
-
-    def _is_alike(self, other: FloatBlock) -> bool:
-        """Whether the arrays have one shape, batch included, and one dtype."""
-        ours, theirs = self._array, other._array
-        return bool(ours.shape == theirs.shape and ours.dtype == theirs.dtype)
 
     def _hadamard(self, other: Self) -> Self:
         return type(self)(self._array * other._array)

@@ -56,12 +56,33 @@ class Place:
 
 @final
 class SizeBlock(Block):
-    """A matrix of which only the shape is known, and what it takes in memory; arguments take none."""
+    """A matrix of which only the shape is known, and what it takes in memory; arguments take none.
 
-    __slots__ = ("_memory", "_place", "_shape")
+    A sum with a product is computed when it is read, as that of floats, and holds its operands until then.
+    """
 
-    def __init__(self, rows: int, columns: int, memory: Memory | None = None, place: Place | None = None) -> None:
-        self._shape, self._memory, self._place = (rows, columns), memory, place
+    __slots__ = ("_held", "_memory", "_product", "_shape")
+
+    def __init__(
+        self,
+        rows: int,
+        columns: int,
+        memory: Memory | None = None,
+        place: Place | None = None,
+        product: tuple[SizeBlock, SizeBlock] | None = None,
+    ) -> None:
+        self._shape, self._memory, self._held, self._product = (rows, columns), memory, place, product
+
+    def _settled(self) -> Place | None:
+        """Where the numbers are, once the product is added that was still to be added."""
+        if self._product is not None:
+            left, right = self._product
+            base, self._product = SizeBlock(*self.shape, self._memory, self._held), None
+            product = left @ right
+            in_place = isinstance(product, SizeBlock) and product._memory is not None
+            total = product if in_place else base + product
+            self._held = total._settled() if isinstance(total, SizeBlock) else None
+        return self._held
 
     @classmethod
     def lift(cls, entry: Entry) -> Self:
@@ -72,6 +93,7 @@ class SizeBlock(Block):
 
     @property
     def entry(self) -> Entry:
+        self._settled()
         return self
 
     @property
@@ -80,7 +102,7 @@ class SizeBlock(Block):
 
     @property
     def T(self) -> Self:
-        return type(self)(self.columns, self.rows, self._memory, self._place)
+        return type(self)(self.columns, self.rows, self._memory, self._settled())
 
     def ones(self, rows: int, columns: int) -> Self:
         return self._made(rows, columns)
@@ -107,9 +129,13 @@ class SizeBlock(Block):
         return self._with(other)._made(self.rows, other.columns, beside=self._size + other._size)
 
     def plus_product(self, left: Block, right: Block) -> Block:
-        product = left @ right
-        in_place = isinstance(product, SizeBlock) and product._memory is not None
-        return product if in_place else self + product
+        if not (isinstance(left, SizeBlock) and isinstance(right, SizeBlock)):
+            return super().plus_product(left, right)
+        operands = (left._copy(), right._copy())
+        return type(self)(*self.shape, self._with(left, right)._memory, self._settled(), operands)
+
+    def _copy(self) -> Self:
+        return type(self)(*self.shape, self._memory, self._settled())
 
     def _add(self, other: Self) -> Self:
         return self._with(other)._made(*self.shape)
@@ -143,8 +169,11 @@ class SizeBlock(Block):
     def _with(self, *others: Self) -> Self:
         """This block, or the first of the others that is in memory: a parameter of the construction is not."""
         blocks: list[Self] = [self, *others]
+        for block in blocks:
+            block._settled()
         return next((block for block in blocks if block._memory is not None), self)
 
     def _made(self, rows: int, columns: int, beside: int = 0) -> Self:
+        self._settled()
         place = None if self._memory is None else self._memory.take(rows * columns, beside)
         return type(self)(rows, columns, self._memory, place)

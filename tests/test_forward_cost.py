@@ -88,7 +88,31 @@ def test_sum_with_a_product_leaves_its_operands_as_they_are(batch):
 
 def test_sum_with_a_product_takes_the_memory_of_the_product_alone():
     A, B, total = (FloatBlock.lift(np.ones((300, 300))) for _ in range(3))
-    assert peak_bytes(lambda: total.plus_product(A, B)) < 1.5 * 8 * 300**2
+    assert peak_bytes(lambda: total.plus_product(A, B).entry) < 1.5 * 8 * 300**2
+
+
+def test_sum_with_a_product_that_nobody_reads_is_not_computed():
+    A, B, total = (FloatBlock.lift(np.ones((300, 300))) for _ in range(3))
+    assert peak_bytes(lambda: total.plus_product(A, B)) < 1000
+
+
+def test_products_do_not_pile_up_over_layers_that_nobody_reads():
+    A, B, total = (FloatBlock.lift(np.ones((300, 300))) for _ in range(3))
+
+    def accumulated(times):
+        block = total
+        for _ in range(times):
+            block = block.plus_product(A, B)
+        return block.entry
+
+    assert peak_bytes(lambda: accumulated(20)) < 1.1 * peak_bytes(lambda: accumulated(2))
+
+
+@pytest.mark.parametrize("shapes", [((2, 3), (3, 3), (2, 2)), ((2, 3), (2, 2), (3, 3))])
+def test_sum_with_a_product_that_does_not_fit_is_refused_at_once(shapes):
+    total, left, right = (FloatBlock.lift(np.ones(shape)) for shape in shapes)
+    with pytest.raises(ValueError, match="cannot"):
+        total.plus_product(left, right)
 
 
 def test_two_heads_of_a_layer_read_the_stream_before_either_has_added_to_it():
