@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any, Literal, TypeAlias
 
 import sympy
@@ -103,13 +104,19 @@ def sum_written(total: Sum, style: Style = "text") -> str:
 
 
 def _number(value: Any, style: Style, alone: bool) -> str:
-    """A coefficient without a word: in brackets only if it is a sum among other terms."""
+    """A coefficient without a word: in brackets only among other terms."""
     text = scalar_of(value, style)
     if text in ("", "-"):
         return f"{text}1"
     if value.is_Number and style == "text":
         return plain(value)
-    return text[1:-1] if alone and isinstance(value, sympy.Add) and text.startswith("(") else text
+    return _unbracketed(text) if alone else text
+
+
+def _unbracketed(text: str) -> str:
+    """The text without brackets around the whole of it."""
+    depths = list(accumulate({"(": 1, ")": -1}.get(character, 0) for character in text))
+    return text[1:-1] if text.startswith("(") and depths.index(0) == len(text) - 1 else text
 
 
 def _monomial(monomial: Monomial, total: Sum, style: Style) -> str:

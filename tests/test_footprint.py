@@ -6,6 +6,7 @@ import types
 import numpy as np
 import pytest
 
+from benchmarks.growth import peak_bytes
 from constructions.attention import Head
 from constructions.construction import forward
 from constructions.gradient_descent import GradientDescent
@@ -21,7 +22,6 @@ from numerics.footprint import SizeBlock, numbers_at_once
 from proofs.catalogue import catalogue
 from proofs.construction_theorem import ConstructionTheorem
 from proofs.evidence import Settings
-from tests.test_forward_cost import peak_bytes
 
 BATCH = 40_000
 

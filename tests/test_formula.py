@@ -80,6 +80,7 @@ AS_NORMAL_FORM = [
     (ONE.scale(Fraction(1, 2)), "1/2", r"\frac{1}{2}"),
     (s - ONE.scale(Fraction(1, 2)), "-1/2 + s", r"-\frac{1}{2} + s"),
     (ONE.scale(Fraction(-1, 2)).exp(), "exp(-1/2)", r"\operatorname{exp}(-\frac{1}{2})"),
+    (ONE.scale(1 / (2 * N)).exp(), "exp(1/(2 n))", r"\operatorname{exp}(\frac{1}{2 n})"),
     (I.scale(3) - A, "3 I - A", "3 I - A"),
     ((A + B) @ C, "A C + B C", "A C + B C"),
     ((A @ B).T, "B' A'", r"B^\top A^\top"),

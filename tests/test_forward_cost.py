@@ -1,11 +1,11 @@
 """What a forward pass costs: which blocks it multiplies, and how much it holds at once."""
 
-import tracemalloc
 from fractions import Fraction
 
 import numpy as np
 import pytest
 
+from benchmarks.growth import peak_bytes
 from constructions.attention import Head
 from constructions.construction import forward, streams
 from constructions.layer import Attention, Layer
@@ -20,16 +20,6 @@ from numerics.rationals import RationalBlock
 def drawn(*, n=40, d=5, m=1, batch=()):
     rng = np.random.default_rng(0)
     return Prompt(*(rng.standard_normal((*batch, *shape)) for shape in ((d, n), (m, n), (d, 1))))
-
-
-def peak_bytes(function):
-    function()
-    tracemalloc.start()
-    try:
-        function()
-        return tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
 
 
 def newton(steps):
