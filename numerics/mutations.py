@@ -120,32 +120,35 @@ def _layers(stage: Stage) -> Iterator[Layer | None]:
 
 
 def _mutations_of(layer: Layer | None, number: int) -> Iterator[Mutation]:
+    for position, head, owner in _owners(layer):
+        changed = [
+            (weight, block) for weight in _WEIGHTS.get(type(owner), ()) for block in getattr(owner, weight) or ()
+        ]
+        if isinstance(owner, Head) and not is_unscaled(owner):
+            changed.append(("factor", None))
+        for weight, block in changed:
+            for change in CHANGES:
+                yield Mutation(number, position, head, weight, block, change)
+        if isinstance(owner, Head) and owner.mask != EVERY_TOKEN:
+            yield Mutation(number, position, head, "mask", None, DROPPED)
+
+
+def _owners(layer: Layer | None) -> Iterator[tuple[int, int | None, Head | Sublayer]]:
+    """What has weights in a layer: (sublayer, head, owner), the head None outside attention."""
     for position, part in enumerate(layer.sublayers if layer is not None else ()):
-        owners: Sequence[tuple[int | None, Head | Sublayer]] = (
-            list(enumerate(part.heads)) if isinstance(part, Attention) else [(None, part)]
-        )
-        for head, owner in owners:
-            changed = [
-                (weight, block) for weight in _WEIGHTS.get(type(owner), ()) for block in getattr(owner, weight) or ()
-            ]
-            if isinstance(owner, Head) and not is_unscaled(owner):
-                changed.append(("factor", None))
-            for weight, block in changed:
-                for change in CHANGES:
-                    yield Mutation(number, position, head, weight, block, change)
-            if isinstance(owner, Head) and owner.mask != EVERY_TOKEN:
-                yield Mutation(number, position, head, "mask", None, DROPPED)
+        if isinstance(part, Attention):
+            yield from ((position, number, head) for number, head in enumerate(part.heads))
+        else:
+            yield position, None, part
 
 
 def weight_blocks(part_of_network: Callable[..., Any]) -> Iterator[tuple[str, Any]]:
     """Every block of every weight and bias of a layer, with where it is; none of a map of streams without weights."""
-    layer = layer_in(part_of_network)
-    for position, part in enumerate(layer.sublayers if layer is not None else (), start=1):
-        owners = list(enumerate(part.heads, start=1)) if isinstance(part, Attention) else [(None, part)]
-        for head, owner in owners:
-            for weight in _WEIGHTS.get(type(owner), ()):
-                for slots, block in (getattr(owner, weight) or {}).items():
-                    yield f"sublayer {position}, {'' if head is None else f'head {head}, '}{weight} {slots}", block
+    for position, head, owner in _owners(layer_in(part_of_network)):
+        place = f"sublayer {position + 1}, " + ("" if head is None else f"head {head + 1}, ")
+        for weight in _WEIGHTS.get(type(owner), ()):
+            for slots, block in (getattr(owner, weight) or {}).items():
+                yield f"{place}{weight} {slots}", block
 
 
 def refutation_of(mutation: Mutation, instances: Sequence[Instance], seed: Randomness) -> Failure | None:

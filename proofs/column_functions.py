@@ -14,7 +14,7 @@ from constructions.decoding import layer_in
 from constructions.functions import FeatureMap, Kernel
 from constructions.layer import Attention, TokenFunction
 from numerics.balls import BallBlock
-from proofs.letters import named_letters
+from proofs.letters import first_of_the_data
 from proofs.symbols import SymbolBlock, size_of
 
 _WIDTHS = ("d", "m", "n", 1)
@@ -47,12 +47,12 @@ def require_columnwise(function: Kernel | FeatureMap, data: Iterable[str]) -> No
     for width in _WIDTHS:
         arguments = [SymbolBlock.letter(f"argument_{i}", size_of(width), size_of(f"columns_{i}")) for i in "ab"]
         value = _value(function, arguments)
-        for letter in () if not isinstance(value, SymbolBlock) else named_letters(value.normal_form):
-            if letter.origin == "iterate" or (letter.origin == "data" and letter.name in known):
-                raise ValueError(
-                    f"the function {function.name!r} depends on the data: it contains {letter.name}; what it holds may "
-                    "be built from the sizes and the parameters only"
-                )
+        name = first_of_the_data(value.normal_form, known) if isinstance(value, SymbolBlock) else None
+        if name is not None:
+            raise ValueError(
+                f"the function {function.name!r} depends on the data: it contains {name}; what it holds may be built "
+                "from the sizes and the parameters only"
+            )
     for rows in range(1, len(_NUMBERS) + 1):
         both = BallBlock.lift([list(row) for row in _NUMBERS[:rows]])
         columns = [BallBlock.lift([[row[i]] for row in _NUMBERS[:rows]]) for i in range(2)]

@@ -147,7 +147,7 @@ class ConstructionTheorem(Theorem):
     def _rigorous_instances(self, settings: Settings) -> list[Instance]:
         """The rational instances, enclosed in balls where they do not run in rationals."""
         instances = list(self.instances(settings))
-        return instances if self.bits is None else [_enclosed(instance) for instance in instances]
+        return instances if self.bits is None else [enclosed(instance) for instance in instances]
 
     @cached_property
     def mutations(self) -> tuple[Mutation, ...]:
@@ -203,12 +203,12 @@ class ConstructionTheorem(Theorem):
     def _informative(self, kind: str, instances: Sequence[Instance], settings: Settings) -> Evidence:
         """The evidence of enclosures, unless they are so wide that they would not reject a sign flip."""
         evidence = self._checked(kind, instances)
-        blind = self._blind_to(instances, settings) if evidence.outcome == HOLDS else None
+        blind = self.blind_to(instances, settings) if evidence.outcome == HOLDS else None
         if blind is None:
             return evidence
         return Evidence(kind, NOT_RUN, reason=f"uninformative: the bound does not reject the mutant {blind}")
 
-    def _blind_to(self, instances: Sequence[Instance], settings: Settings) -> Mutation | None:
+    def blind_to(self, instances: Sequence[Instance], settings: Settings) -> Mutation | None:
         """A sign flip that matters, and that the runs with their bounds do not reject; None if there is none."""
         for mutation in self.mutations:
             matters = mutation.change == "negated" and mutation not in self.equivalent
@@ -300,11 +300,6 @@ def with_drawn_parameters(
     return float_parameters(prototype, sizes, rng, depth, dtype)
 
 
-def is_equivalent(run: SymbolicRun, mutation: Mutation) -> bool:
-    """Whether the changed layers are proved to do what the original's do, at an arbitrary iterate."""
-    return mutation in equivalent_among(run, [mutation])
-
-
 def equivalent_among(run: SymbolicRun, candidates: Sequence[Mutation]) -> frozenset[Mutation]:
     """Those of the mutations that are proved to change nothing, from one run of a construction that is proved."""
     run.restart()
@@ -331,7 +326,7 @@ def equivalent_among(run: SymbolicRun, candidates: Sequence[Mutation]) -> frozen
     return frozenset(left)
 
 
-def _enclosed(instance: Instance) -> Instance:
+def enclosed(instance: Instance) -> Instance:
     """A rational instance in balls of the precision in force."""
     construction, prompt = instance
 

@@ -22,7 +22,7 @@ from proofs import words
 from proofs.column_functions import functions_of, require_columnwise
 from proofs.entrywise import NoEntries, entry
 from proofs.formula import inverses_in, sum_written
-from proofs.letters import named_letters
+from proofs.letters import first_of_the_data
 from proofs.proof import Assumption, Identity, Proof, formula_of
 from proofs.rewriting import Rule, reduced, rule
 from proofs.symbols import SymbolBlock, layer_index, size_in
@@ -108,12 +108,11 @@ class SymbolicRun:
         for place, block in weight_blocks(layer):
             if not isinstance(block, SymbolBlock):
                 continue
-            for letter in named_letters(block.normal_form):
-                if letter.origin == "iterate" or (letter.origin == "data" and letter.name in data):
-                    raise ValueError(
-                        f"the weights depend on the data: {place} contains {letter.name}; weights may be built from "
-                        "the sizes and the parameters only"
-                    )
+            if (name := first_of_the_data(block.normal_form, data)) is not None:
+                raise ValueError(
+                    f"the weights depend on the data: {place} contains {name}; weights may be built from the sizes and "
+                    "the parameters only"
+                )
 
     def reduced(self, block: Block) -> Sum:
         """The block's normal form under the rules that hold at this point of the run."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
@@ -232,6 +232,14 @@ def named_letters(total: Sum) -> Iterator[Letter]:
         for word in (*monomial.scalars, monomial.word):
             for factor in word:
                 yield from _named_in(factor.letter)
+
+
+def first_of_the_data(total: Sum, data: Container[str]) -> str | None:
+    """The name of a letter of the given data, or of an iterate, that a sum contains; None if there is none."""
+    for letter in named_letters(total):
+        if letter.origin == "iterate" or (letter.origin == "data" and letter.name in data):
+            return letter.name
+    return None
 
 
 def _named_in(letter: AnyLetter) -> Iterator[Letter]:

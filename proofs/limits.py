@@ -21,14 +21,13 @@ from constructions.block import Block, materialised
 from constructions.construction import Construction, forward
 from constructions.parameters import generic
 from constructions.prompt import Prompt
-from numerics.balls import BallBlock, as_arb, precision
+from numerics.balls import BallBlock, precision
 from numerics.check import check
 from numerics.instances import Sizes, float_prompt, rational_prompt
-from numerics.mutations import Mutation, mutations, refutation_of
+from numerics.mutations import refutation_of
 from numerics.rounding import RoundedBlock
-from proofs.construction_theorem import is_equivalent
+from proofs.construction_theorem import ConstructionTheorem, enclosed
 from proofs.evidence import FAILS, HOLDS, NOT_RUN, Evidence, Settings, timed
-from proofs.induction import SymbolicRun, prove
 from proofs.theorem import Theorem
 
 Map: TypeAlias = Callable[[Any, Prompt], Block]
@@ -84,10 +83,17 @@ class LimitTheorem(Theorem):
         return timed(gather)
 
     @cached_property
-    def mutations(self) -> dict[Mutation, bool]:
-        """Every single-block mutation of the network, and whether it is proved to change nothing."""
-        run = SymbolicRun(self.networks[0])
-        return {mutation: is_equivalent(run, mutation) for mutation in mutations(run.construction, run.prompt)}
+    def network(self) -> ConstructionTheorem:
+        """That the network computes what it claims to, at any value of its parameter."""
+        return ConstructionTheorem(
+            name=self.name,
+            system=self.system,
+            reference=self.reference,
+            statement=self.statement,
+            prototype=self.networks[0],
+            layers=(1,),
+            bits=BITS,
+        )
 
     def prompts(self, settings: Settings) -> list[Prompt]:
         """Rational prompts, the same for the same settings."""
@@ -97,7 +103,7 @@ class LimitTheorem(Theorem):
     def _proof(self) -> Evidence:
         steps = self.steps()
         undecided = [text for text, left, right in steps if sympy.simplify(left - right) != 0]
-        network = prove(self.networks[0])
+        network = self.network.proof
         undecided += [identity.claim.text for identity in network.undecided]
         over = (
             f"all n, d, m and every value of the parameters; {len(network.identities)} identities of the network, "
@@ -145,11 +151,8 @@ class LimitTheorem(Theorem):
             if not report.holds:
                 return Evidence("float", FAILS, instances=len(instances), reason=str(report.failure or "undecided"))
             worst, bound = max(worst, float(report.worst)), max(bound, float(report.bound))
-        for mutation, changes_nothing in self.mutations.items():
-            matters = mutation.change == "negated" and not changes_nothing
-            if matters and refutation_of(mutation, instances, settings.seed) is None:
-                reason = f"uninformative: the bound does not reject the mutant {mutation}"
-                return Evidence("float", NOT_RUN, reason=reason)
+        if (blind := self.network.blind_to(instances, settings)) is not None:
+            return Evidence("float", NOT_RUN, reason=f"uninformative: the bound does not reject the mutant {blind}")
         return Evidence("float", HOLDS, "every value of the parameter", len(instances), worst, bound)
 
     def _refutation(self, settings: Settings) -> Evidence:
@@ -158,16 +161,16 @@ class LimitTheorem(Theorem):
             name for name, (limit, bound) in self.wrong.items() if not self._is_refuted(limit, bound, settings)
         ]
         with precision(BITS):
-            instances = list(zip(cycle(self.networks), map(as_balls, self.prompts(settings)), strict=False))
-            for mutation, changes_nothing in self.mutations.items():
+            instances = [enclosed(each) for each in zip(cycle(self.networks), self.prompts(settings), strict=False)]
+            for mutation in self.network.mutations:
                 is_refuted = refutation_of(mutation, instances, settings.seed) is not None
-                if is_refuted == changes_nothing:
+                if is_refuted == (mutation in self.network.equivalent):
                     survivors.append(str(mutation))
         over = (
             f"{len(self.wrong)} wrong limits or bounds ({', '.join(self.wrong)}); "
-            f"{len(self.mutations)} mutations of single blocks"
+            f"{len(self.network.mutations)} mutations of single blocks"
         )
-        count = len(self.wrong) + len(self.mutations)
+        count = len(self.wrong) + len(self.network.mutations)
         if survivors:
             return Evidence("refutation", FAILS, over, count, reason=f"not refuted: {', '.join(survivors)}")
         return Evidence("refutation", HOLDS, over, count)
@@ -188,8 +191,3 @@ class LimitTheorem(Theorem):
         for text, left, right in self.steps():
             lines += [f"  {text}", f"    {left} = {right}"]
         return "\n".join(lines)
-
-
-def as_balls(prompt: Prompt) -> Prompt:
-    """The prompt with its entries enclosed, as nested lists of balls."""
-    return prompt.map(lambda rows: [[as_arb(entry) for entry in row] for row in rows])

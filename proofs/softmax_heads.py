@@ -42,11 +42,14 @@ def remainder_bound(network: Any, prompt: Prompt) -> Block:
     return _times_targets(network, prompt, _remainder(as_arb(network.eps), high - low))
 
 
-def sink_bound(network: Any, prompt: Prompt) -> Block:
-    """(eta / n) max_row sum_i |y_i| times 2 n e^-b max |z| + eps^2 R^3 e^(eps R) / 3, 0 counted among the scores."""
+def sink_bound(network: Any, prompt: Prompt, decay: int = 1) -> Block:
+    """(eta / n) max_row sum_i |y_i| times 2 n e^-b max |z| + eps^2 R^3 e^(eps R) / 3, 0 counted among the scores.
+
+    With another ``decay`` than 1, e^-(decay b) takes the place of e^-b.
+    """
     low, high = _range(prompt)
     low, high = low.min(arb(0)), high.max(arb(0))
-    sunk = 2 * prompt.n * (-as_arb(network.b)).exp() * high.max(-low)
+    sunk = 2 * prompt.n * (-decay * as_arb(network.b)).exp() * high.max(-low)
     return _times_targets(network, prompt, sunk + _remainder(as_arb(network.eps), high - low))
 
 
@@ -57,10 +60,7 @@ def cubic_bound(network: Any, prompt: Prompt) -> Block:
 
 def halved_sink_bound(network: Any, prompt: Prompt) -> Block:
     """What the bound would be if the sink's error fell like e^-2b."""
-    low, high = _range(prompt)
-    low, high = low.min(arb(0)), high.max(arb(0))
-    sunk = 2 * prompt.n * (-2 * as_arb(network.b)).exp() * high.max(-low)
-    return _times_targets(network, prompt, sunk + _remainder(as_arb(network.eps), high - low))
+    return sink_bound(network, prompt, decay=2)
 
 
 def _range(prompt: Prompt) -> tuple[arb, arb]:
