@@ -10,7 +10,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help verify test bench lint format extras clean
+.PHONY: help verify test bench lint format docs extras clean
 
 help:
 	@echo "make verify   check every theorem            (make verify ARGS='...' passes arguments to icl verify)"
@@ -18,6 +18,7 @@ help:
 	@echo "make bench    run the benchmarks             (installs PyTorch and Matplotlib)"
 	@echo "make lint     check style and types"
 	@echo "make format   rewrite the files in the project's format"
+	@echo "make docs     write docs/catalogue.md from the code"
 	@echo "make extras   install the optional libraries PyTorch and Matplotlib"
 	@echo "make clean    remove the virtual environment and everything built"
 	@echo "PYTHON=...    the Python (3.11 or later) that creates the virtual environment; now $(PYTHON)"
@@ -39,6 +40,9 @@ lint: $(VENV)/dev.stamp
 format: $(VENV)/dev.stamp
 	@$(BIN)/ruff check --quiet --fix-only .
 	@$(BIN)/ruff format --quiet .
+
+docs: $(VENV)/run.stamp
+	@$(BIN)/python -m proofs.catalogue_page > docs/catalogue.md
 
 extras: $(VENV)/extras.stamp
 
