@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from proofs.publications import PUBLICATIONS
+
 CHECKOUT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = {"cuda12", "cuda13", "plots", "torch", "dev"}
@@ -43,3 +45,11 @@ def test_every_extra_that_a_message_names_exists():
 
 def test_installed_version_is_the_declared_one():
     assert metadata.version("icl-theory") == PROJECT["version"]
+
+
+def test_citation_names_the_version_and_every_publication():
+    citation = (CHECKOUT / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"\nversion: {PROJECT['version']}\n" in citation
+    for publication in PUBLICATIONS.values():
+        assert f'title: "{publication.title}"' in citation
+        assert f'url: "{publication.address}"' in citation
