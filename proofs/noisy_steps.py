@@ -55,12 +55,12 @@ def theorems() -> tuple[ArguedTheorem, ...]:
             system="this project",
             reference=REFERENCE,
             statement=(
-                "With label noise sigma2 > 0 the loss of L steps is the Bayes risk E tr sigma2 (W + sigma2)^-1 plus mu s "
-                "(s + c) (r - 1 / (s + c))^2, c = sigma2 / n, r(s) = (1 - prod_l (1 - a_l s)) / s. Over polynomials it has "
-                "one minimiser, of degree L exactly: (m_{i+j} + c m_{i+j-1}) x = (m_i), r = sum_j x_j s^(j-1), f_L* = d - "
-                "sum_j x_j m_j, a ratio of determinants, strictly falling in L and growing in sigma2. Real steps attain it "
-                "if and only if all roots of 1 - s r are real. L = 1: a = n / (n + d + 1 + sigma2), f* = d (d + 1 + "
-                "sigma2) / (n + d + 1 + sigma2)."
+                "With label noise sigma2 > 0 the loss of L steps is the Bayes risk E tr sigma2 (W + sigma2)^-1 plus mu "
+                "s (s + c) (r - 1 / (s + c))^2, c = sigma2 / n, r(s) = (1 - prod_l (1 - a_l s)) / s. Over polynomials "
+                "it has one minimiser, of degree L exactly: (m_{i+j} + c m_{i+j-1}) x = (m_i), r = sum_j x_j s^(j-1), "
+                "f_L* = d - sum_j x_j m_j, a ratio of determinants, strictly falling in L and growing in sigma2. Real "
+                "steps attain it if and only if all roots of 1 - s r are real. L = 1: a = n / (n + d + 1 + sigma2), f* "
+                "= d (d + 1 + sigma2) / (n + d + 1 + sigma2)."
             ),
             argument=_argument,
             exact_runs=_exact_runs,
@@ -78,9 +78,9 @@ def theorems() -> tuple[ArguedTheorem, ...]:
             system="this project",
             reference=REFERENCE,
             statement=(
-                "Two real step sizes attain the least loss if and only if sigma2 <= (2 sqrt(P^2 - 3 Q) - P) / 3, P and Q "
-                "the sum and the product of n / a_l of the two best steps without noise, for all n and d; beyond it the "
-                "best two real steps are equal. For n = 20, d = 5 the level is 4.248641..."
+                "Two real step sizes attain the least loss if and only if sigma2 <= (2 sqrt(P^2 - 3 Q) - P) / 3, P and "
+                "Q the sum and the product of n / a_l of the two best steps without noise, for all n and d; beyond it "
+                "the best two real steps are equal. For n = 20, d = 5 the level is 4.248641..."
             ),
             argument=_level_argument,
             exact_runs=_exact_level_runs,
@@ -108,12 +108,13 @@ def _argument() -> Sequence[Step]:
             c / (s + c) + s * (s + c) * (r - 1 / (s + c)) ** 2,
         ),
         Inference(
-            "mu c / (s + c) = E tr sigma2 (W + sigma2)^-1, the trace of the posterior covariance: the Bayes risk; so the "
-            "best r of degree < L is the projection of 1 / (s + c) in the mean square of s (s + c) mu"
+            "mu c / (s + c) = E tr sigma2 (W + sigma2)^-1, the trace of the posterior covariance: the Bayes risk; so "
+            "the best r of degree < L is the projection of 1 / (s + c) in the mean square of s (s + c) mu"
         ),
         Inference(
             "s (s + c) mu has infinite support on (0, inf): its Gram matrix M = (m_{i+j} + c m_{i+j-1}) is positive "
-            "definite, and M x = (m_1, ..., m_L) has one solution, r_best: mu s q ((s + c) r_best - 1) = 0 for deg q < L"
+            "definite, and M x = (m_1, ..., m_L) has one solution, r_best: mu s q ((s + c) r_best - 1) = 0 for deg q < "
+            "L"
         ),
         Equation(
             "beyond r_best the loss has mu s (s + c) q^2, and a term of mean 0",
@@ -128,9 +129,9 @@ def _argument() -> Sequence[Step]:
         schur_step(),
         Inference("so f_L* = det [[m_0, p^T], [p, M]] / det M, p = (m_1, ..., m_L), for every L"),
         Inference(
-            "with k(s) the Christoffel-Darboux kernel of s mu at -c, of degree L - 1: it is orthogonal to lower degrees "
-            "under (s + c) s mu, mu s k = 1 as it reproduces the constant 1, and its leading coefficient is not 0, the "
-            "roots of orthogonal polynomials being > 0 and -c < 0"
+            "with k(s) the Christoffel-Darboux kernel of s mu at -c, of degree L - 1: it is orthogonal to lower "
+            "degrees under (s + c) s mu, mu s k = 1 as it reproduces the constant 1, and its leading coefficient is "
+            "not 0, the roots of orthogonal polynomials being > 0 and -c < 0"
         ),
         Equation(
             "adding the multiple k / K of it, K = mu s (s + c) k^2, to r_best of L - 1 steps lowers the loss by 1 / K",
@@ -141,7 +142,9 @@ def _argument() -> Sequence[Step]:
             "so f_L* strictly falls in L and r_best has degree L - 1 exactly: a product of L factors 1 - a_l s if its "
             "roots are real, and then for the inverses of these roots alone; complex roots belong to no real steps"
         ),
-        Inference("mu s r^2 > 0 for r != 0: the loss of each r, so f_L* (r_best = 0 is no solution), grows with sigma2"),
+        Inference(
+            "mu s r^2 > 0 for r != 0: the loss of each r, so f_L* (r_best = 0 is no solution), grows with sigma2"
+        ),
         Equation(
             "for L = 1, f* = d (d + 1 + sigma2) / (n + d + 1 + sigma2)",
             one.bordered / one.inner,
@@ -160,7 +163,9 @@ def _level_argument() -> Sequence[Step]:
     return (
         *loss_argument()[-1:],
         Inference("with noise, M x = (m_1, m_2), phi = 1 - x_1 s - x_2 s^2 is the one best polynomial"),
-        Equation("its M has the determinant D_0 + c D_1 + c^2 G, G = m_1 m_3 - m_2^2", inner, D_0 + c * D_1 + c**2 * gap),
+        Equation(
+            "its M has the determinant D_0 + c D_1 + c^2 G, G = m_1 m_3 - m_2^2", inner, D_0 + c * D_1 + c**2 * gap
+        ),
         Equation("Cramer: det M x_1 = D_1 + c G", first, D_1 + c * gap),
         Equation("Cramer: det M x_2 = -G", second, -gap),
         Inference("G > 0, the determinant of the Gram matrix of s mu; at c = 0 the roots s_1 < s_2 of phi are real"),
@@ -176,11 +181,13 @@ def _level_argument() -> Sequence[Step]:
             (P**2 - 4 * Q - 2 * P * c - 3 * c**2).subs(c, (2 * root - P) / 3) - 4 * (P**2 - 3 * Q - root**2) / 3,
             0 * root,
         ),
-        Inference("it is P^2 - 4 Q = (s_1 - s_2)^2 > 0 at c = 0 and falls for c > 0: it is >= 0 exactly up to that zero"),
         Inference(
-            "beyond it: a_0^2 + a_1^2 = phi_1^2 - 2 phi_2 and the loss is a positive definite quadratic in phi_1, phi_2, "
-            "so a best pair of real steps exists; the real pairs are phi_1^2 >= 4 phi_2, a closed set outside of which the "
-            "one minimum of that convex loss lies: the best point is on its boundary, a_0 = a_1"
+            "it is P^2 - 4 Q = (s_1 - s_2)^2 > 0 at c = 0 and falls for c > 0: it is >= 0 exactly up to that zero"
+        ),
+        Inference(
+            "beyond it: a_0^2 + a_1^2 = phi_1^2 - 2 phi_2 and the loss is a positive definite quadratic in phi_1, "
+            "phi_2, so a best pair of real steps exists; the real pairs are phi_1^2 >= 4 phi_2, a closed set outside "
+            "of which the one minimum of that convex loss lies: the best point is on its boundary, a_0 = a_1"
         ),
     )
 
@@ -263,7 +270,9 @@ def _exact_level_runs(rng: np.random.Generator, instances: int) -> Iterator[Run]
             noise = factor * level
             is_real = _discriminant(tokens, features, noise) >= 0
             expected = _is_up_to_level(tokens, features, noise) == (factor <= 1)
-            yield Run(f"n = {tokens}, d = {features}, sigma2 = {factor} of the level", expected and is_real == (factor <= 1))
+            yield Run(
+                f"n = {tokens}, d = {features}, sigma2 = {factor} of the level", expected and is_real == (factor <= 1)
+            )
         steps = [Fraction(int(value), 8) for value in rng.integers(1, 20, 2)]
         above = steps_loss(steps, tokens, features, 2 * level) > optimal_loss(tokens, features, 2, 2 * level)
         yield Run(f"n = {tokens}, d = {features}: real steps beyond the level miss the least loss", above)

@@ -83,5 +83,7 @@ def determinant(rows: list[list[Any]], variables: tuple[Any, ...]) -> Any:
     n**2 - 2
     """
     size, ring = len(rows), sympy.QQ[variables]
-    matrix = DomainMatrix([[ring.from_sympy(sympy.sympify(value)) for value in row] for row in rows], (size, size), ring)
+    matrix = DomainMatrix(
+        [[ring.from_sympy(sympy.sympify(value)) for value in row] for row in rows], (size, size), ring
+    )
     return ring.to_sympy(matrix.charpoly()[-1]) * (-1) ** size
