@@ -13,7 +13,8 @@ The loss is a quadratic in the coefficients rho_1, ..., rho_L of lam, ..., lam^L
 
 and the best steps are a = n / (the roots of phi). Without noise phi is the orthogonal polynomial of degree L of the
 measure lam mu, mu h = E tr h(W): its roots are real, positive and simple. With noise they may be complex: then no real
-step sizes attain the least loss.
+step sizes attain the least loss. The loss sums over the d coordinates; the query's label is free of noise, else add
+sigma2 to it.
 
 Reference: derived for the setting of Ahn et al. (2023), Theorem 3, arXiv 2306.00297; the theorems of
 ``proofs.optimal_steps``.
@@ -106,14 +107,14 @@ def optimal_step_sizes(n: int, d: int, L: int, noise: Any = 0, *, bits: int = 64
         bits: the precision of the balls, at least 2: their relative radius is below 2^-bits.
 
     Raises:
-        TypeError, ValueError: as ``optimal_polynomial``.
+        TypeError, ValueError: as ``optimal_polynomial``, and for less than 2 bits.
         NoRealSteps: if the noise is so large that real step sizes do not attain the least loss.
 
     >>> [round(float(a), 12) for a in optimal_step_sizes(20, 5, 2)]
     [1.249571961559, 0.515370682836]
     """
     best = optimal_polynomial(n, d, L, noise)
-    with precision(bits + _SPARE_BITS):
+    with precision(bits), precision(bits + _SPARE_BITS):
         # The inverse roots are the roots of the polynomial with its coefficients in reverse order.
         reverse = fmpq_poly([as_fmpq(value) for value in reversed(best.coefficients)])
         # FLINT isolates them, and gives a real root the imaginary part 0 exactly.
@@ -159,12 +160,15 @@ def largest_noise_of_two_real_steps(n: int, d: int, *, bits: int = 64) -> arb:
         n, d: as ``optimal_polynomial``.
         bits: the precision of the ball, at least 2.
 
+    Raises:
+        TypeError, ValueError: as ``optimal_step_sizes``.
+
     >>> round(float(largest_noise_of_two_real_steps(20, 5)), 6)
     4.248641
     """
     _, first, second = map(as_fmpq, optimal_polynomial(n, d, 2).coefficients)
     P, Q = -n * first / second, n * n / second
-    with precision(bits + _SPARE_BITS):
+    with precision(bits), precision(bits + _SPARE_BITS):
         return (2 * arb(P * P - 3 * Q).sqrt() - arb(P)) / 3
 
 

@@ -22,6 +22,7 @@ from numerics.rationals import as_fmpq, as_fraction
 from numerics.wishart import require_size
 
 _SPARE_BITS = 20
+"""What the balls are computed with beyond the precision asked for."""
 
 
 def limiting_step_sizes(gamma: Any, L: int, *, bits: int = 64) -> tuple[arb, ...]:
@@ -34,14 +35,14 @@ def limiting_step_sizes(gamma: Any, L: int, *, bits: int = 64) -> tuple[arb, ...
 
     Raises:
         TypeError: for an L that is no int, or a gamma that is no number.
-        ValueError: for an L below 1, or a gamma that is not above 0 and finite.
+        ValueError: for an L below 1, a gamma that is not above 0 and finite, or less than 2 bits.
 
     >>> [round(float(a), 6) for a in limiting_step_sizes(Fraction(1, 4), 3)]
     [1.841983, 0.8, 0.510958]
     """
     ratio = _ratio(gamma)
     require_size("L", L)
-    with precision(bits + _SPARE_BITS):
+    with precision(bits), precision(bits + _SPARE_BITS):
         root = arb(ratio).sqrt()
         cosines = (arb.cos_pi_fmpq(fmpq(k, L + 1)) for k in range(L, 0, -1))
         return tuple(1 / (1 + ratio + 2 * root * cosine) for cosine in cosines)

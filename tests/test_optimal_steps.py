@@ -1,6 +1,7 @@
 """The best step sizes: reference values, other routes to them, and what is refused."""
 
 from fractions import Fraction
+from functools import partial
 from itertools import pairwise, permutations
 from math import log, prod
 
@@ -212,6 +213,13 @@ def test_two_steps_turn_complex_at_the_printed_noise():
         optimal_step_sizes(20, 5, 2, above)
 
 
+def test_two_equal_steps_are_best_where_the_noise_level_is_rational():
+    """For n = 33, d = 6 the level is 16 / 3, and 1 - 3 s / 4 the double factor."""
+    assert largest_noise_of_two_real_steps(33, 6).overlaps(arb(16) / 3)
+    assert [float(a) for a in optimal_step_sizes(33, 6, 2, Fraction(16, 3))] == [0.75, 0.75]
+    assert steps_loss([Fraction(3, 4)] * 2, 33, 6, Fraction(16, 3)) == optimal_loss(33, 6, 2, Fraction(16, 3))
+
+
 def test_one_step_is_real_whatever_the_noise():
     (step,) = optimal_step_sizes(20, 5, 1, 10**6)
     with precision(200):
@@ -250,3 +258,11 @@ def test_values_of_another_kind_are_refused(arguments, message):
 def test_step_sizes_that_are_no_numbers_are_refused(steps, error, message):
     with pytest.raises(error, match=message):
         steps_loss(steps, 2, 2)
+
+
+@pytest.mark.parametrize(
+    "function", [partial(optimal_step_sizes, 2, 2, 1), partial(largest_noise_of_two_real_steps, 2, 2)]
+)
+def test_too_few_bits_are_refused(function):
+    with pytest.raises(ValueError, match="bits = 1: balls need at least 2 bits"):
+        function(bits=1)
