@@ -22,7 +22,8 @@ from scipy.special import roots_genlaguerre
 from numerics.optimal_steps import optimal_loss, optimal_polynomial, steps_loss
 from proofs.argued_theorem import ArguedTheorem, Equation, Inference, Run
 from proofs.index_sums import d, n
-from proofs.optimal_steps import LAYERS, REFERENCE, Step, float_step_runs
+from proofs.optimal_steps import LAYERS, REFERENCE, Step
+from proofs.step_runs import float_step_runs
 from proofs.wishart_moments import trace_moment
 
 _nu, _x = sympy.symbols("nu x", positive=True)

@@ -29,18 +29,9 @@ from numerics.optimal_steps import (
 from proofs.argued_theorem import ArguedTheorem, Equation, Inference, Run
 from proofs.gaussian_moments import sigma2
 from proofs.index_sums import d, n
-from proofs.optimal_steps import (
-    LAYERS,
-    REFERENCE,
-    Step,
-    drawn_law,
-    excess_form,
-    float_step_runs,
-    loss_argument,
-    network,
-    schur_step,
-)
+from proofs.optimal_steps import LAYERS, REFERENCE, Step, loss_argument, schur_step
 from proofs.regression_law import integrated_loss
+from proofs.step_runs import drawn_law, excess_form, float_step_runs, network
 from proofs.wishart_hankel import noisy_optimum
 from proofs.wishart_moments import normalised_moment
 

@@ -13,11 +13,10 @@ from typing import Any
 
 import numpy as np
 import sympy
-from flint import fmpq, fmpq_poly
+from flint import fmpq
 
 from constructions.parameters import Unspecified
 from constructions.preconditioned import PreconditionedDescent
-from constructions.scalars import Scalar
 from constructions.step_polynomial import StepPolynomial
 from numerics.optimal_steps import optimal_loss, optimal_polynomial, optimal_step_sizes, steps_loss
 from numerics.rationals import as_fmpq, as_fraction
@@ -28,7 +27,8 @@ from proofs.expected_words import indexed, population_loss
 from proofs.gaussian_moments import NOISE, Gaussian, X, expectation, sigma2, w, x_query
 from proofs.index_sums import Tensor, d, n, summed
 from proofs.induction import normal_form
-from proofs.regression_law import NINE_POINTS, TWO_POINTS, RegressionLaw, float_loss_bounds, integrated_loss
+from proofs.regression_law import integrated_loss
+from proofs.step_runs import by_recursion, drawn_law, excess_form, float_bounds, float_step_runs, network
 from proofs.symbols import SymbolBlock
 from proofs.theorem import Theorem
 from proofs.wishart_hankel import optimum
@@ -37,9 +37,6 @@ from proofs.wishart_moments import normalised_moment
 REFERENCE = "derived for the setting of Ahn et al. (2023), Theorem 3, arXiv 2306.00297"
 LAYERS = StepPolynomial(step_sizes=[1], root=[[1]])
 """The network that these theorems are about; the values of its weights do not matter."""
-
-LAWS = (NINE_POINTS, TWO_POINTS, TWO_POINTS, TWO_POINTS)
-"""For up to two layers: degree 8 in an entry of z_i, 2 in the others."""
 
 Step = Equation | Induction | Inference
 
@@ -152,15 +149,14 @@ def schur_step() -> Equation:
     """The elimination whose determinant is that of the ratio, for every L."""
     M, p = (SymbolBlock.lift(letter) for letter in (Unspecified("M", "L", "L", None, True), Unspecified("p", "L", 1)))
     return Equation(
-        "rows: (1, -p^T M^-1) times [[m_0, p^T], [p, M]] is (m_0 - p^T M^-1 p, 0)",
-        normal_form(p.T - p.T @ M.inverse() @ M),
-        normal_form(p.T - p.T),
+        "p^T M^-1 times the rows (p, M), taken from (m_0, p^T), leaves (m_0 - p^T M^-1 p, 0), since its second part is",
+        normal_form(p.T @ M.inverse() @ M),
+        normal_form(p.T),
     )
 
 
 def _argument() -> Sequence[Step]:
-    s, best, q, r = sympy.symbols("s phi_best q r_best", real=True)
-    p_0, h, rest = sympy.symbols("p_L(0) h_L K_(L-1)", positive=True)
+    s, r, best = sympy.symbols("s r r_best", real=True)
     one, two = optimum(1), optimum(2)
     return (
         *loss_argument(),
@@ -171,15 +167,15 @@ def _argument() -> Sequence[Step]:
             "mu phi_best s p = 0 for deg p < L"
         ),
         Equation(
-            "any phi of degree L with phi(0) = 1 is phi_best + s q, deg q < L",
-            ((best + s * q) ** 2).expand(),
-            best**2 + 2 * best * s * q + s**2 * q**2,
+            "any phi = 1 - s r of degree L differs from phi_best by s q, q = r_best - r, deg q < L",
+            ((1 - s * r) ** 2).expand(),
+            ((1 - s * best) ** 2 + 2 * (1 - s * best) * s * (best - r) + s**2 * (best - r) ** 2).expand(),
         ),
         Inference("the middle term has mean 0: the loss is mu phi_best^2 + mu s^2 q^2, with one minimiser, q = 0"),
         Equation(
             "phi_best^2 = phi_best - phi_best s r_best, whose last mean is 0: f_L* = mu phi_best = m_0 - sum_j x_j m_j",
-            ((1 - s * r) ** 2).expand(),
-            (1 - s * r) - (1 - s * r) * s * r,
+            ((1 - s * best) ** 2).expand(),
+            ((1 - s * best) - (1 - s * best) * s * best).expand(),
         ),
         Inference(
             "phi_best is orthogonal to lower degrees under the positive measure s mu: were it to change sign at fewer "
@@ -189,17 +185,18 @@ def _argument() -> Sequence[Step]:
         ),
         schur_step(),
         Inference("so det [[m_0, p^T], [p, M]] = f_L* det M: the ratio of the Hankel determinants, for every L"),
-        Equation(
-            "with p_k orthogonal polynomials of mu, h_k = mu p_k^2: 1 / f_L* = sum_{k <= L} p_k(0)^2 / h_k = K_L, "
-            "attained by phi = sum_k p_k(0) p_k / (h_k K_L); L to L - 1 differ by",
-            1 / (rest + p_0**2 / h) - 1 / rest,
-            -(p_0**2) / (h * rest * (rest + p_0**2 / h)),
+        *(
+            Equation(
+                f"f_(L-1)* - f_L* = det [m_(i+j+1)]^2 over both denominators, for L = {depth} and any moments",
+                *_condensation(depth),
+            )
+            for depth in (1, 2, 3)
         ),
         Inference(
-            "(Cauchy-Schwarz for 1 = phi(0) = sum_k c_k p_k(0)); p_k(0) != 0, its roots being inside (0, inf): f_L* "
-            "strictly falls; for n < d, d - n eigenvalues of W are 0, where phi^2 = 1, and the others are > 0: f_L* > "
-            "d - n"
+            "for every L this is the identity of Desnanot and Jacobi for the determinant of size L + 1; det "
+            "[m_(i+j+1)] is that of the Gram matrix of s mu, so f_L* strictly falls"
         ),
+        Inference("for n < d, d - n eigenvalues of W are 0, where phi^2 = 1, and the others are > 0: f_L* > d - n"),
         Equation("for L = 1, f* = d (d + 1) / (n + d + 1)", one.bordered / one.inner, d * (d + 1) / (n + d + 1)),
         Equation("at a = n / (n + d + 1)", one.numerators[0] / one.inner, -n / (n + d + 1)),
         *(
@@ -207,6 +204,17 @@ def _argument() -> Sequence[Step]:
             for (name, form), value in zip(_two_layers(), (two.bordered, *two.numerators), strict=True)
         ),
     )
+
+
+def _condensation(depth: int) -> tuple[Any, Any]:
+    """(A_(L-1) B_L - A_L B_(L-1), det [m_(i+j+1)]^2) for f_L* = A_L / B_L and letters for moments."""
+    m = sympy.symbols(f"m_0:{2 * depth + 1}")
+
+    def hankel(size: int, shift: int) -> Any:
+        return sympy.Matrix(size, size, lambda i, j: m[i + j + shift]).det(method="berkowitz")
+
+    left = hankel(depth, 0) * hankel(depth, 2) - hankel(depth + 1, 0) * hankel(depth - 1, 2)
+    return sympy.expand(left), sympy.expand(hankel(depth, 1) ** 2)
 
 
 def _two_layers() -> Sequence[tuple[str, Any]]:
@@ -220,54 +228,6 @@ def _two_layers() -> Sequence[tuple[str, Any]]:
         ("phi_1", -2 * n * first / D2),
         ("phi_2", n**2 * (d * n + d + n + 3) / D2),
     )
-
-
-def drawn_law(rng: np.random.Generator, tokens: int, features: int, s: Any = 0) -> RegressionLaw:
-    """A law with Omega = Sigma^-1 and a drawn root of Sigma."""
-    while True:
-        R = sympy.Matrix(features, features, lambda i, j: sympy.Rational(int(rng.integers(-2, 3)), 2))
-        if R.det() != 0:
-            return RegressionLaw.of_roots(tokens, R, R.inv().T, s)
-
-
-def network(steps: Sequence[Scalar], law: RegressionLaw) -> PreconditionedDescent:
-    """The layers A_l = a_l Sigma^-1, in rationals."""
-    inverse = law.Sigma.inv()
-    return PreconditionedDescent(
-        preconditioners=[[[a * Fraction(int(v.p), int(v.q)) for v in row] for row in inverse.tolist()] for a in steps]
-    )
-
-
-def excess_form(steps: Sequence[Scalar], tokens: int, features: int, noise: Any = 0) -> Fraction:
-    """mu s (s + c) (r - r_best)^2, the loss beyond the least one, from the coefficients."""
-    best = optimal_polynomial(tokens, features, len(steps), noise).coefficients
-    phi = fmpq_poly([1])
-    for a in steps:
-        phi *= fmpq_poly([1, -as_fmpq(a)])
-    difference = fmpq_poly([value - as_fmpq(b) for value, b in zip(phi, best, strict=True)][1:])
-    p = wishart_trace_moments(tokens, features, 2 * len(steps))
-    square = difference * difference * fmpq_poly([as_fmpq(noise) / tokens, 1])
-    return as_fraction(sum((v * p[k + 1] / fmpq(tokens) ** (k + 1) for k, v in enumerate(square)), start=fmpq(0)))
-
-
-def by_recursion(moments: Sequence[int], degree: int) -> Iterator[tuple[fmpq_poly, fmpq]]:
-    """The monic orthogonal polynomials of a measure with their squared norms, by the three-term recursion.
-
-    Args:
-        moments: of the measure, the first 2 degree + 1 of them.
-        degree: the last polynomial's.
-    """
-
-    def mean(polynomial: fmpq_poly) -> fmpq:
-        return sum((value * moments[k] for k, value in enumerate(polynomial)), start=fmpq(0))
-
-    x, before, q = fmpq_poly([0, 1]), fmpq_poly([0]), fmpq_poly([1])
-    norm_before, norm = fmpq(1), mean(fmpq_poly([1]))
-    yield q, norm
-    for _ in range(degree):
-        q, before = x * q - mean(x * q * q) / norm * q - norm / norm_before * before, q
-        norm_before, norm = norm, mean(q * q)
-        yield q, norm
 
 
 _SIZES = ((1, 1, 1), (2, 1, 2), (1, 2, 1), (2, 2, 1), (1, 2, 2))
@@ -306,22 +266,8 @@ def _float_runs(rng: np.random.Generator, instances: int) -> Iterator[Run]:
         equal = [float(rng.integers(4, 13)) / 16] * depth
         yield from float_step_runs(tokens, features, equal)
         if depth > 1:
-            low, _ = _bounds(equal, tokens, features)
+            low, _ = float_bounds(equal, tokens, features)
             yield Run(f"equal steps {equal[0]}, n = {tokens}", bool(low > optimal_loss(tokens, features, depth)))
-
-
-def float_step_runs(tokens: int, features: int, steps: Sequence[float], s: Any = 0) -> Iterator[Run]:
-    """The float64 layers with these steps have their exact loss, and not that of a token more."""
-    low, high = _bounds(steps, tokens, features, s)
-    for shift in (0, 1):
-        claimed = steps_loss(steps, tokens + shift, features, Fraction(s) ** 2)
-        text = f"steps {steps}, n = {tokens}, d = {features}, {shift} tokens more"
-        yield Run(text, bool(low <= claimed <= high), is_control=bool(shift))
-
-
-def _bounds(steps: Sequence[float], tokens: int, features: int, s: Any = 0) -> tuple[Fraction, Fraction]:
-    layers = PreconditionedDescent(preconditioners=[a * np.eye(features) for a in steps])
-    return float_loss_bounds(layers, RegressionLaw.isotropic(tokens, features, s), laws=LAWS)
 
 
 Slip = Callable[[Callable[[int], Any]], Sequence[Any]]

@@ -18,7 +18,8 @@ from numerics.optimal_steps import optimal_loss, steps_loss
 from numerics.proportional_steps import first_order_loss, limiting_loss, limiting_step_sizes
 from proofs.argued_theorem import ArguedTheorem, Equation, Inference, Run
 from proofs.index_sums import d, n
-from proofs.optimal_steps import LAYERS, REFERENCE, Step, float_step_runs
+from proofs.optimal_steps import LAYERS, REFERENCE, Step
+from proofs.step_runs import float_step_runs
 from proofs.wishart_hankel import SymbolicOptimum, optimum, symbolic_optimum
 from proofs.wishart_moments import trace_moment
 

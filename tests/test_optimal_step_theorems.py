@@ -23,6 +23,7 @@ from proofs import laguerre_steps, noisy_steps, optimal_steps, proportional_step
 from proofs.evidence import Settings
 from proofs.index_sums import d, n
 from proofs.regression_law import RegressionLaw, integrated_loss
+from proofs.step_runs import network
 from proofs.wishart_hankel import determinant, optimum
 
 ORTHOGONAL = optimal_steps.theorems()[1]
@@ -53,7 +54,7 @@ MUTANTS = {
 @pytest.mark.parametrize("mutant", MUTANTS)
 def test_a_mutant_of_the_moments_misses_the_integrated_loss(monkeypatch, mutant):
     steps, law = [Fraction(1, 2), Fraction(1, 3)], RegressionLaw.isotropic(2, 2)
-    integrated = integrated_loss(optimal_steps.network(steps, law), law)
+    integrated = integrated_loss(network(steps, law), law)
     assert steps_loss(steps, 2, 2) == integrated
     monkeypatch.setattr(numeric, "wishart_trace_moments", MUTANTS[mutant])
     assert steps_loss(steps, 2, 2) != integrated
