@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, final
+from typing import Any, TypeAlias, final
 
 import numpy as np
 import sympy
@@ -16,6 +16,7 @@ from proofs.evidence import FAILS, HOLDS, NOT_RUN, Evidence, Settings, timed
 from proofs.formula import plain, sum_written
 from proofs.index_sums import IndexSum
 from proofs.induction import prove
+from proofs.positivity import Positivity
 from proofs.theorem import Theorem
 
 
@@ -71,6 +72,10 @@ class Inference:
         return self.text
 
 
+Step: TypeAlias = Equation | Induction | Positivity | Inference
+"""A step of an argument."""
+
+
 @dataclass(frozen=True)
 class Run:
     """What came of one run.
@@ -92,7 +97,7 @@ class ArguedTheorem(Theorem):
     """A theorem with an argument.
 
     Args:
-        argument: the steps: equations and inductions, which are checked, and the inferences between them.
+        argument: the steps: equations, inductions and signs, which are checked, and the inferences between them.
         exact_runs: runs in rationals, from a generator and how many random instances to draw.
         float_runs: runs in float64 whose rounding is enclosed.
         over: what the proof and the runs range over, by kind of evidence.
@@ -100,7 +105,7 @@ class ArguedTheorem(Theorem):
         about: the network that it is about.
     """
 
-    argument: Callable[[], Sequence[Equation | Induction | Inference]]
+    argument: Callable[[], Sequence[Step]]
     exact_runs: Callable[[np.random.Generator, int], Iterator[Run]]
     float_runs: Callable[[np.random.Generator, int], Iterator[Run]]
     over: Mapping[str, str]
@@ -116,7 +121,7 @@ class ArguedTheorem(Theorem):
         return self.about
 
     @cached_property
-    def steps(self) -> tuple[Equation | Induction | Inference, ...]:
+    def steps(self) -> tuple[Step, ...]:
         """The argument."""
         return tuple(self.argument())
 

@@ -143,13 +143,31 @@ def integrated_loss(construction: Construction, law: RegressionLaw, link: Link =
         law: by its roots.
         link: t; the labels are t(w^T x_i) + eps_i.
     """
+    prompt, w, entries = symbolic_task(law, link)
+    predicted = forward(construction, prompt.lifted(ExplicitBlock)) + ExplicitBlock.lift([[0]])
+    error = sympy.Poly(predicted.entry[0, 0] - link((w.T * prompt.x_query)[0, 0]), *entries)
+    return integrated(error * error)
+
+
+def integrated_weight_loss(construction: Construction, law: RegressionLaw) -> Any:
+    """E |prediction - w|^2 of a transformer that predicts the teacher (d, 1), integrated entry by entry.
+
+    Args:
+        construction: one target, rational weights, a prediction polynomial in the data.
+        law: by its roots.
+    """
+    prompt, w, entries = symbolic_task(law)
+    predicted = forward(construction, prompt.lifted(ExplicitBlock)) + ExplicitBlock.lift([[0]] * law.d)
+    errors = (sympy.Poly(predicted.entry[a, 0] - w[a], *entries) for a in range(law.d))
+    return sympy.Add(*(integrated(error * error) for error in errors))
+
+
+def symbolic_task(law: RegressionLaw, link: Link = linear) -> tuple[Prompt, Any, list[Any]]:
+    """(the prompt, the teacher (d, 1), the standard normal variables that they are polynomials in)."""
     (Z, z, u, e), entries = _symbols(law)
     R, V, s = (law.root(name) for name in ("R", "V", "s"))
-    X, x, w = R * Z, R * z, V * u
-    prompt = Prompt(X, (w.T * X).applyfunc(link) + s * e, x)
-    predicted = forward(construction, prompt.lifted(ExplicitBlock)) + ExplicitBlock.lift([[0]])
-    error = sympy.Poly(predicted.entry[0, 0] - link((w.T * x)[0, 0]), *entries)
-    return integrated(error * error)
+    X, w = R * Z, V * u
+    return Prompt(X, (w.T * X).applyfunc(link) + s * e, R * z), w, entries
 
 
 def integrated(polynomial: sympy.Poly) -> Any:
@@ -228,6 +246,28 @@ def float_loss_bounds(
         link: t.
         laws: the finite laws of the entries of z_i, u, eps and z_query; of no lower degree than the squared error.
     """
+    prompt, wT, weights, total = _finite_tasks(law, link, laws)
+    target = link(wT @ prompt.x_query)[:, 0, 0]
+    predicted: Any = forward(construction, prompt.lifted(RoundedBlock))
+    low, high = _mean_square_bounds(predicted.value[:, 0, 0], predicted.radius[:, 0, 0], target, weights)
+    return low / total, high / total
+
+
+def float_weight_loss_bounds(
+    construction: Construction, law: RegressionLaw, laws: Sequence[FiniteLaw] = LINEAR_LAWS
+) -> tuple[Fraction, Fraction]:
+    """An enclosure of E |prediction - w|^2 of a transformer that predicts the teacher, as ``float_loss_bounds``."""
+    prompt, wT, weights, total = _finite_tasks(law, linear, laws)
+    predicted: Any = forward(construction, prompt.lifted(RoundedBlock)) + RoundedBlock.lift(np.zeros((law.d, 1)))
+    bounds = [
+        _mean_square_bounds(predicted.value[:, a, 0], predicted.radius[:, a, 0], wT[:, 0, a], weights)
+        for a in range(law.d)
+    ]
+    return sum((low for low, _ in bounds), Fraction(0)) / total, sum((high for _, high in bounds), Fraction(0)) / total
+
+
+def _finite_tasks(law: RegressionLaw, link: Link, laws: Sequence[FiniteLaw]) -> tuple[Prompt, Any, Any, int]:
+    """(every prompt of a finite law, one per batch entry; the teachers, (.., 1, d); the weights; their sum)."""
     n, d = law.n, law.d
     R, V, s = (np.array(law.root(name), dtype=float) for name in ("R", "V", "s"))
     counts = (d * n, d, n if s != 0 else 0, d)
@@ -235,10 +275,7 @@ def float_loss_bounds(
     Z, u, e, z = np.split(points, np.cumsum(counts)[:-1], axis=1)
     noise = s * e.reshape(-1, 1, n) if s != 0 else 0.0
     X, x, wT = R @ Z.reshape(-1, d, n), R @ z[:, :, None], np.swapaxes(V @ u[:, :, None], 1, 2)
-    Y, target = link(wT @ X) + noise, link(wT @ x)[:, 0, 0]
-    predicted: Any = forward(construction, Prompt(X, Y, x).lifted(RoundedBlock))
-    low, high = _mean_square_bounds(predicted.value[:, 0, 0], predicted.radius[:, 0, 0], target, weights)
-    return low / total, high / total
+    return Prompt(X, link(wT @ X) + noise, x), wT, weights, total
 
 
 def _mean_square_bounds(value: Any, radius: Any, target: Any, weights: Any) -> tuple[Fraction, Fraction]:
