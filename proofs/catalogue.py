@@ -6,6 +6,7 @@ from difflib import get_close_matches
 
 from proofs import (
     ahn,
+    bayes_error,
     cheng,
     copying,
     dai,
@@ -39,6 +40,7 @@ from proofs import (
     optimal_steps,
     proportional_steps,
     relu_optimum,
+    restricted_stationarity,
     scalar_lemmas,
     softmax_heads,
     step_count_theorems,
@@ -85,6 +87,8 @@ MODULES = (
     looped_strict_saddle,
     gradient_dominance,
     cheng,
+    bayes_error,
+    restricted_stationarity,
     huang,
     descents,
 )
