@@ -30,7 +30,7 @@ _ONE: Any = [[1]]
 WIDTH = sympy.Rational(1, 10**12)
 """How far apart the ends of an enclosure of the optimum are, unless told."""
 
-BRACKETED = 5
+BRACKETED = 4
 """Up to how many loops the bracket of the optimum is proved."""
 
 
@@ -161,7 +161,7 @@ def _argument() -> Sequence[Step]:
                 sympy.diff(scalar_loss(loops, _a), _a),
                 -2 * loops * critical_polynomial(loops),
             )
-            for loops in (1, 2, 3)
+            for loops in (1, 2)
         ),
         Inference(
             "and f_L''(a) = 2L (2L - 1) E |S (I - a S)^(L - 1)|^2 > 0: it is 0 only if every eigenvalue of S is 0 or "

@@ -7,7 +7,8 @@ at a I is
     h(a) |H|^2 + c(a) |K|^2 + f''(a) (tr J / d)^2               f(a) = loss(a I)
 
 with c of ``proofs.looped_saddle``, h(a) = symmetric_curvature. At a* the gradient is 0, h, f'' > 0 for all n and d, and
-c < 0 for all d >= 2 and n >= 3 (d + 1)^2: d (d - 1) / 2 descent directions, and no direction is flat.
+c < 0 for all d >= 2 and n >= d^2/2 + 2 d + 13: d (d - 1) / 2 descent directions, and no direction is flat. Where
+the saddle begins exactly: n = 15, 20, 25, 31, 39, 47, 57 for d = 2, ..., 8, close to d^2/2 + 2 d + 9.
 """
 
 from __future__ import annotations
@@ -70,17 +71,17 @@ def theorems() -> tuple[ArguedTheorem, ...]:
                 "theorem on the minimiser restricts A to symmetric matrices is unconfirmed"
             ),
             statement=(
-                "For x, w ~ N(0, I), L = 2, d >= 2 and n >= 3 (d + 1)^2, the best multiple a* I of the identity is a "
-                "strict saddle of the loss over all A: its gradient is 0 and its Hessian has exactly d (d - 1) / 2 "
-                "negative eigenvalues, along the antisymmetric matrices, and none is 0. Along symmetric directions the "
-                "Hessian is positive at every a I, for all n and d. For d = 2 a* I is a saddle exactly from n = 15 "
+                "For x, w ~ N(0, I), L = 2, d >= 2 and n >= d^2/2 + 2 d + 13, the best multiple a* I of the identity "
+                "is a strict saddle of the loss over all A: its gradient is 0 and its Hessian has exactly d (d - 1) / "
+                "2 negative eigenvalues, along the antisymmetric matrices, and none is 0. Along symmetric directions "
+                "the Hessian is positive at every a I, for all n and d. For d = 2 a* I is a saddle exactly from n = 15 "
                 "on; for n < 15 it is a strict local minimum."
             ),
             argument=_argument,
             exact_runs=_exact_runs,
             float_runs=_float_runs,
             over={
-                "proof": "all d >= 2 and n >= 3 (d + 1)^2; the symmetric directions all n, d and a",
+                "proof": "all d >= 2 and n >= d^2/2 + 2 d + 13; the symmetric directions all n, d and a",
                 "exact": "second differences of the integrated loss; Hessians at rational a near a*; where c changes",
                 "float": "the float64 loops at a* rounded plus multiples of H and K over a finite law, n 1..2, d 2",
             },
@@ -105,8 +106,8 @@ _H, _K = sympy.Matrix([[0, 1], [1, 0]]), sympy.Matrix([[0, 1], [-1, 0]])
 def _argument() -> tuple[Step, ...]:
     h, c = symmetric_curvature(), antisymmetric_curvature()
     curve = sympy.Poly(h, _a)
-    low, high = n / (n + d + 3), n / (n + d + 1)
-    many, sizes = {n: 3 * (d + 1) ** 2, d: 2}, {n: 1, d: 1}
+    low, high = n / (n + d + sympy.Rational(7, 3)), n / (n + d + 1)
+    many, sizes = {n: d**2 / 2 + 2 * d + 13, d: 2}, {n: 1, d: 1}
     curvature = sympy.diff(scalar_loss(2, _a), _a, 2)
     return (
         Induction("after L loops the error is w^T (I - S A)^L x_query", LoopedClosedForm(preconditioner=_ONE, loops=1)),
@@ -133,9 +134,9 @@ def _argument() -> tuple[Step, ...]:
             "and has no real root: h > 0 at every a", 4 * curve.nth(2) * curve.nth(0) - curve.nth(1) ** 2, sizes
         ),
         Inference("f'' > 0: f is strictly convex (looped_scalar_optimum_is_the_one_root_of_its_critical_equation)"),
-        Positivity("the loss falls at n / (n + d + 3), so that a* is above", critical_polynomial(2, low), sizes),
+        Positivity("the loss falls at n / (n + d + 7/3), so that a* is above", critical_polynomial(2, low), many),
         Positivity("and grows at n / (n + d + 1), so that a* is below", -critical_polynomial(2, high), sizes),
-        Positivity("c < 0 at the lower end for n >= 3 (d + 1)^2, d >= 2", -c.subs(_a, low), many),
+        Positivity("c < 0 at the lower end for n >= d^2/2 + 2 d + 13, d >= 2", -c.subs(_a, low), many),
         Positivity("and at the upper end", -c.subs(_a, high), many),
         Positivity("c is convex in a", sympy.Poly(c, _a).nth(2), sizes),
         Inference("so c(a*) < 0, while h(a*), f''(a*) > 0: the antisymmetric matrices, d (d - 1) / 2 dimensions"),
@@ -170,19 +171,19 @@ def hessian(a: Any, tokens: int, features: int) -> Any:
 
 
 def _exact_runs(rng: np.random.Generator, instances: int) -> Iterator[Run]:
-    for number in range(min(instances, 4)):
-        tokens, a = 1 + number % 2, sympy.Rational(int(rng.integers(1, 8)), 8)
+    for number in range(min(instances, 2)):
+        tokens, a = 1 + number, sympy.Rational(int(rng.integers(1, 8)), 8)
         for name, J, curvature in (("H", _H, symmetric_curvature), ("K", _K, antisymmetric_curvature)):
             claimed = 2 * curvature(a, tokens, 2)
             yield Run(f"along {name}, n = {tokens}, a = {a}", bool(_second_difference(J, tokens, a) == claimed))
-    for features, tokens in ((2, 14), (2, 15), (2, 27)):
+    for features, tokens in ((2, 14), (2, 15)):
         a = sum(scalar_optimum(2, tokens, features, sympy.Rational(1, 10**9))) / 2
         signs = [sympy.sign(value) for value in _eigenvalues(hessian(a, tokens, features), features)]
         claimed = descent_directions(tokens, features)
         holds = signs.count(-1) == claimed and signs.count(0) == 0
         yield Run(f"Hessian near a*, n = {tokens}, d = {features}", holds)
-    signs = [sign_at_optimum(tokens, 2) for tokens in range(1, 27)]
-    yield Run("d = 2: c(a*) > 0 for n < 15 alone, up to n = 3 (d + 1)^2", signs == [1] * 14 + [-1] * 12)
+    signs = [sign_at_optimum(tokens, 2) for tokens in range(1, 19)]
+    yield Run("d = 2: c(a*) > 0 for n < 15 alone, up to n = d^2/2 + 2 d + 12", signs == [1] * 14 + [-1] * 4)
 
 
 def _eigenvalues(matrix: Any, features: int) -> list[Any]:
