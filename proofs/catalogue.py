@@ -14,6 +14,7 @@ from proofs import (
     descents,
     fu,
     gatmiry,
+    generated_error,
     gradient_dominance,
     huang,
     krylov_theorem,
@@ -32,6 +33,7 @@ from proofs import (
     newton_stalling,
     noisy_steps,
     nonlinear_targets,
+    one_forward_pass,
     one_layer_closed_form,
     one_layer_landscape,
     one_layer_minimisers,
@@ -39,6 +41,7 @@ from proofs import (
     one_step_optimum,
     optimal_steps,
     proportional_steps,
+    reduced_landscape,
     relu_optimum,
     restricted_stationarity,
     scalar_lemmas,
@@ -90,6 +93,9 @@ MODULES = (
     bayes_error,
     restricted_stationarity,
     huang,
+    one_forward_pass,
+    generated_error,
+    reduced_landscape,
     descents,
 )
 """Where theorems are stated, in the order in which they are listed."""
