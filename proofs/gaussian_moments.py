@@ -14,12 +14,13 @@ Reference: Isserlis (1918); Wick.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import sympy
 
+from numerics.pairings import pairings
 from proofs.index_sums import Factor, Index, IndexSum, Monomial, Tensor, apart, delta, lam, same_sample, summed
 
 sigma2 = sympy.Symbol("sigma2", nonnegative=True)
@@ -68,23 +69,6 @@ INPUTS = Gaussian(X, lam)
 QUERY = Gaussian(x_query, lam)
 TEACHER = Gaussian(w, Omega)
 NOISE = Gaussian(eps, variance=sigma2)
-
-
-def pairings(items: Sequence[Any]) -> Iterator[tuple[tuple[Any, Any], ...]]:
-    """Every way to pair the items; none if their number is odd.
-
-    >>> [len(list(pairings(range(2 * k)))) for k in range(5)]
-    [1, 1, 3, 15, 105]
-    """
-    if len(items) % 2:
-        return
-    if not items:
-        yield ()
-        return
-    first, *rest = items
-    for position, mate in enumerate(rest):
-        for others in pairings(rest[:position] + rest[position + 1 :]):
-            yield ((first, mate), *others)
 
 
 def expectation(polynomial: IndexSum, families: Sequence[Gaussian]) -> IndexSum:

@@ -23,7 +23,7 @@ from typing import Any
 
 import sympy
 
-from proofs.gaussian_moments import pairings
+from numerics.pairings import pairings
 from proofs.index_sums import d, n
 
 

@@ -3,7 +3,8 @@
 import pytest
 import sympy
 
-from proofs.gaussian_moments import INPUTS, NOISE, TEACHER, Gaussian, Omega, X, eps, expectation, pairings, sigma2, w
+from numerics.pairings import pairings
+from proofs.gaussian_moments import INPUTS, NOISE, TEACHER, Gaussian, Omega, X, eps, expectation, sigma2, w
 from proofs.index_sums import Free, Tensor, d, lam, n, power_sum, summed
 from proofs.regression_law import integrated
 from proofs.wishart_moments import mixed_moment, moment_by_pairings, normalised_moment, partitions, trace_moment
