@@ -13,7 +13,8 @@ Reference: Isserlis (1918).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 
 from flint import fmpq, fmpq_mat
 
@@ -23,6 +24,9 @@ LONGEST = 6
 """The largest number of factors S: it has 10,395 pairings, the next one 135,135."""
 
 _LEFT, _RIGHT = 0, 1
+
+Word = tuple[tuple[int, bool], ...]
+"""The matrices that a cycle enters, in order: (t, whether forwards)."""
 
 
 def word_moment(matrices: Sequence[fmpq_mat], Sigma: fmpq_mat) -> list[fmpq]:
@@ -40,36 +44,59 @@ def word_moment(matrices: Sequence[fmpq_mat], Sigma: fmpq_mat) -> list[fmpq]:
     [1, 2]
     """
     k = len(matrices)
-    if not 1 <= k <= LONGEST:
-        raise ValueError(f"{k} factors S came: 1..{LONGEST} are paired, {LONGEST} in 10395 ways")
-    forwards = [M * Sigma for M in matrices]
-    backwards = [M.transpose() * Sigma for M in matrices]
+    entered = {(t, True): M * Sigma for t, M in enumerate(matrices)}
+    entered |= {(t, False): M.transpose() * Sigma for t, M in enumerate(matrices)}
     coefficients = [fmpq(0)] * k
-    for pairing in pairings([(t, side) for t in range(k) for side in (_LEFT, _RIGHT)]):
-        mates = dict(pairing) | {mate: leg for leg, mate in pairing}
-        classes = _class_count(k, [(left[0], right[0]) for left, right in pairing])
-        coefficients[k - classes] += _cycles(mates, forwards, backwards)
+    for classes, words in closed_words(k):
+        product = fmpq(1)
+        for word in words:
+            product *= _trace([entered[step] for step in word])
+        coefficients[k - classes] += product
     return coefficients
 
 
-def _cycles(
-    mates: dict[tuple[int, int], tuple[int, int]], forwards: Sequence[fmpq_mat], backwards: Sequence[fmpq_mat]
-) -> fmpq:
-    """The product of the traces of the words that a pairing closes."""
-    k = len(forwards)
-    left_over, product = set(range(k)), fmpq(1)
+def _trace(factors: Sequence[fmpq_mat]) -> fmpq:
+    first, *others = factors
+    for factor in others:
+        first = first * factor
+    return sum((first[i, i] for i in range(first.nrows())), start=fmpq(0))
+
+
+@lru_cache(maxsize=LONGEST)
+def closed_words(k: int) -> tuple[tuple[int, tuple[Word, ...]], ...]:
+    """(c, the words that it closes) for every pairing of the legs of k factors S.
+
+    Args:
+        k: 1..``LONGEST``.
+
+    Raises:
+        ValueError: for another k.
+
+    >>> closed_words(1)
+    ((1, (((0, True),),)),)
+    """
+    if not 1 <= k <= LONGEST:
+        raise ValueError(f"{k} factors S came: 1..{LONGEST} are paired, {LONGEST} in 10395 ways")
+    legs = [(t, side) for t in range(k) for side in (_LEFT, _RIGHT)]
+    found = []
+    for pairing in pairings(legs):
+        mates = dict(pairing) | {mate: leg for leg, mate in pairing}
+        found.append((_class_count(k, [(left[0], right[0]) for left, right in pairing]), tuple(_words(k, mates))))
+    return tuple(found)
+
+
+def _words(k: int, mates: Mapping[tuple[int, int], tuple[int, int]]) -> Iterator[Word]:
+    """The cycles of a pairing."""
+    left_over = set(range(k))
     while left_over:
-        at = min(left_over)
-        word, is_forwards = None, True
+        at, is_forwards = min(left_over), True
+        word = list[tuple[int, bool]]()
         while at in left_over:
             left_over.remove(at)
-            written = forwards[at] if is_forwards else backwards[at]
-            word = written if word is None else word * written
+            word.append((at, is_forwards))
             s, side = mates[(at, _LEFT) if is_forwards else ((at - 1) % k, _RIGHT)]
             at, is_forwards = (s, False) if side == _LEFT else ((s + 1) % k, True)
-        assert word is not None
-        product *= sum((word[i, i] for i in range(word.nrows())), start=fmpq(0))
-    return product
+        yield tuple(word)
 
 
 def _class_count(size: int, merged: Sequence[tuple[int, int]]) -> int:

@@ -249,7 +249,7 @@ def float_loss_bounds(
     prompt, wT, weights, total = _finite_tasks(law, link, laws)
     target = link(wT @ prompt.x_query)[:, 0, 0]
     predicted: Any = forward(construction, prompt.lifted(RoundedBlock))
-    low, high = _mean_square_bounds(predicted.value[:, 0, 0], predicted.radius[:, 0, 0], target, weights)
+    low, high = mean_square_bounds(predicted.value[:, 0, 0], predicted.radius[:, 0, 0], target, weights)
     return low / total, high / total
 
 
@@ -260,7 +260,7 @@ def float_weight_loss_bounds(
     prompt, wT, weights, total = _finite_tasks(law, linear, laws)
     predicted: Any = forward(construction, prompt.lifted(RoundedBlock)) + RoundedBlock.lift(np.zeros((law.d, 1)))
     bounds = [
-        _mean_square_bounds(predicted.value[:, a, 0], predicted.radius[:, a, 0], wT[:, 0, a], weights)
+        mean_square_bounds(predicted.value[:, a, 0], predicted.radius[:, a, 0], wT[:, 0, a], weights)
         for a in range(law.d)
     ]
     return sum((low for low, _ in bounds), Fraction(0)) / total, sum((high for _, high in bounds), Fraction(0)) / total
@@ -278,7 +278,7 @@ def _finite_tasks(law: RegressionLaw, link: Link, laws: Sequence[FiniteLaw]) -> 
     return Prompt(X, link(wT @ X) + noise, x), wT, weights, total
 
 
-def _mean_square_bounds(value: Any, radius: Any, target: Any, weights: Any) -> tuple[Fraction, Fraction]:
+def mean_square_bounds(value: Any, radius: Any, target: Any, weights: Any) -> tuple[Fraction, Fraction]:
     """Bounds on sum weight (value +- radius - target)^2; values and weights are exact, and the sum is (fsum).
 
     Each step errs by at most one unit roundoff u, relatively: the margins of 4 u per step are more than that.

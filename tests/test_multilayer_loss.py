@@ -11,7 +11,7 @@ from constructions.preconditioned import PreconditionedDescent
 from numerics import multilayer_loss as module
 from numerics import word_moments
 from numerics.multilayer_loss import multilayer_gradient, multilayer_loss, multilayer_loss_coefficients
-from numerics.word_moments import LONGEST, word_moment
+from numerics.word_moments import LONGEST, closed_words, word_moment
 from proofs.looped_saddle import loss_at
 from proofs.regression_law import RegressionLaw, integrated_loss
 from proofs.wishart_moments import moment_by_pairings
@@ -134,14 +134,11 @@ def test_n_for_n_plus_1_is_noticed(monkeypatch):
 
 def test_a_dropped_trace_is_noticed(monkeypatch):
     """Only pairings that close a single word count."""
-    cycles = word_moments._cycles
 
-    def single(mates, forwards, backwards):
-        identities = [fmpq_mat(2, 2, [1, 0, 0, 1])] * len(forwards)
-        count = cycles(mates, identities, identities)  # 2 to the number of cycles
-        return cycles(mates, forwards, backwards) if count == 2 else fmpq(0)
+    def single(k):
+        return tuple((classes, words) for classes, words in closed_words(k) if len(words) == 1)
 
-    monkeypatch.setattr(word_moments, "_cycles", single)
+    monkeypatch.setattr(word_moments, "closed_words", single)
     assert multilayer_loss(A, 2, SIGMA, OMEGA, NOISE**2) != TRUE
 
 
