@@ -7,8 +7,8 @@ Symbols: S = X X^T / n; m_k = E tr S^k; L layers with A_l = a_l I and B_l = b_l 
 
 for x_i, x_query, w ~ N(0, I), a descent having a_l < 0; likewise for x ~ N(0, Sigma), w ~ N(0, Sigma^-1) with A_l =
 a_l Sigma^-1. The degree of q is (3^L - 1) / 2, and b_(L-1) plays no part. Everything is exact, except how an optimum is
-searched. A context's tr q(S)^2 has so heavy a tail from three layers on that a sampled mean says little of its
-expectation (``relative_variance_bounds``).
+searched. A context's tr q(S)^2 has so heavy a tail from three layers on that samples show neither its variance nor, at
+weights which were fitted to them, most of its mean (``relative_variance_bounds``).
 
 Reference: Ahn et al. (2023), section 5.1, arXiv 2306.00297; von Oswald et al. (2023), section 3. The formula is this
 project's; ``icl show gdpp_family_loss_is_a_polynomial_in_wishart_moments`` has the proof.

@@ -121,7 +121,7 @@ def test_recurrent_layers_without_input_steps_are_one_for_one_layer():
     assert (best.step_size, best.curvature_step) == (pytest.approx(20 / 26, rel=1e-7), 0)
 
 
-def test_sampling_is_possible_for_two_layers_and_not_for_three():
+def test_variance_is_moderate_for_two_layers_and_not_for_three():
     """A context's loss has 214 times its squared mean as variance at most, and 2e13 times at least."""
     two, three = gdpp_optimum(2, 20, 5, starts=8), gdpp_optimum(3, 20, 5, starts=12)
     assert relative_variance_bounds(two.steps, two.input_steps, 20, 5)[1] < 220
