@@ -6,12 +6,14 @@ from difflib import get_close_matches
 
 from proofs import (
     ahn,
+    averaged_directions,
     bayes_error,
     cheng,
     copying,
     dai,
     depth_separation,
     descents,
+    family_minimum,
     fu,
     gatmiry,
     gdpp_family_loss,
@@ -79,6 +81,8 @@ MODULES = (
     multilayer_closed_form,
     two_layer_minimum,
     stationary_families,
+    family_minimum,
+    averaged_directions,
     gdpp_family_loss,
     gdpp_sampling,
     mahankali,

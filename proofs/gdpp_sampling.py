@@ -96,10 +96,10 @@ def theorems() -> tuple[ArguedTheorem, ...]:
             reference="for the setting of Ahn et al. (2023), section 5.1, arXiv 2306.00297, at n = 20, d = 5",
             statement=(
                 "At n = 20, d = 5, three layers of GD++ and the best point found (f = 9.6131e-4) the loss of a "
-                "context, w and x_query averaged out, has more than 10^13 times its squared mean as "
-                "variance; for two layers it is less than 220 times. At weights that are best for a batch of 20000 contexts, near those printed, f "
-                "= 0.0558, and more than two thirds of f come from contexts with an eigenvalue of S above 17/4, of "
-                "which 20000 contexts have none with a probability above 0.88."
+                "context, w and x_query averaged out, has more than 10^13 times its squared mean as variance; for two "
+                "layers it is less than 220 times. At weights that are best for a batch of 20000 contexts, near those "
+                "printed, f = 0.0558, and more than two thirds of f come from contexts with an eigenvalue of S above "
+                "17/4, of which 20000 contexts have none with a probability above 0.88."
             ),
             argument=_argument,
             exact_runs=_exact_runs,
