@@ -35,10 +35,10 @@ def require_writable(path: Path) -> None:
         path.unlink()
 
 
-def unknown(what: str, name: str, known: Sequence[str]) -> str:
-    """The sentence that there is no such name, with those nearest to it."""
+def unknown(what: str, name: str, known: Sequence[str], otherwise: str = "see icl list") -> str:
+    """The sentence that there is no such name, with those nearest to it, or otherwise what to do."""
     near = get_close_matches(name, known, n=3, cutoff=0.4) or _with_a_word_like(name, known)
-    return f"there is no {what} {name!r}; " + (f"did you mean {' or '.join(near)}?" if near else "see icl list")
+    return f"there is no {what} {name!r}; " + (f"did you mean {' or '.join(near)}?" if near else otherwise)
 
 
 def _with_a_word_like(name: str, known: Sequence[str]) -> list[str]:

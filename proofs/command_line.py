@@ -5,9 +5,11 @@ Exit codes: 0 verified, 1 refuted or not verified, 2 bad usage or input, which i
 
 from __future__ import annotations
 
+import argparse
 import io
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 
 from numerics.device import NoDevice
@@ -27,12 +29,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         # The proofs have signs that an ASCII output does not; it shows question marks, and no traceback.
         sys.stdout.reconfigure(errors="replace")
+    arguments = argparse.Namespace()
     try:
         arguments = _parser().parse_args(argv)
         code: int = arguments.run(arguments)
         sys.stdout.flush()
         return code
     except (BadInput, NoDevice) as error:
+        if getattr(arguments, "traceback", False):
+            traceback.print_exception(error)
         print(f"icl: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     except BrokenPipeError:
