@@ -1,5 +1,6 @@
 """What a transformer is, and each published algorithm with the weights that run it. Standard library only."""
 
+from constructions.attention import Head, Mask, causal
 from constructions.block import Block, FeatureMap, Kernel, kind_of
 from constructions.chain_of_thought import ChainOfThought
 from constructions.construction import Construction, forward, iterates, streams
@@ -9,12 +10,20 @@ from constructions.gauge import GaugedAttention
 from constructions.gdpp import GDPlusPlus
 from constructions.gradient_descent import GradientDescent
 from constructions.kernel_descent import FeatureDescent, MLPDescent
+from constructions.layer import MLP, Attention, Layer, TokenFunction, TokenMap
 from constructions.looped import LoopedTransformer
-from constructions.parameters import Repeated
+from constructions.parameters import Repeated, depth, layer_count, matrix, scalar
 from constructions.preconditioned import PreconditionedDescent, RelaxedPreconditionedDescent
 from constructions.prompt import Prompt
+from constructions.scalars import ratio
+from constructions.stages import ANYTHING, Handover, Loop, Relation, Single
+from constructions.stream import Stream
+from constructions.weights import Weight
 
 __all__ = [
+    "ANYTHING",
+    "MLP",
+    "Attention",
     "Block",
     "ChainOfThought",
     "Construction",
@@ -25,15 +34,32 @@ __all__ = [
     "GDPlusPlus",
     "GaugedAttention",
     "GradientDescent",
+    "Handover",
+    "Head",
     "Kernel",
+    "Layer",
+    "Loop",
     "LoopedTransformer",
     "MLPDescent",
+    "Mask",
     "PreconditionedDescent",
     "Prompt",
+    "Relation",
     "RelaxedPreconditionedDescent",
     "Repeated",
+    "Single",
+    "Stream",
+    "TokenFunction",
+    "TokenMap",
+    "Weight",
+    "causal",
+    "depth",
     "forward",
     "iterates",
     "kind_of",
+    "layer_count",
+    "matrix",
+    "ratio",
+    "scalar",
     "streams",
 ]

@@ -7,9 +7,17 @@ from dataclasses import dataclass, replace
 
 from constructions.block import Block, Size
 from constructions.construction import Construction
+from constructions.located import located
 from constructions.prompt import Prompt
 from constructions.stages import Anything, Handover, Index, Iterate, Single, State
 from constructions.stream import Stream
+
+END_TO_END = "end to end"
+"""The kind of the claim about the uninterrupted forward pass."""
+
+
+class NoInvariant(ValueError):
+    """The construction claims nothing of its layers, and their number is not known: there is no induction."""
 
 
 @dataclass(frozen=True)
@@ -17,7 +25,7 @@ class Claim:
     """One identity: two blocks that a construction claims to be equal."""
 
     kind: str
-    """``"base"``, ``"step"``, ``"read-out"``, ``"relation"``, ``"lemma"`` or ``"hypothesis"``."""
+    """``"base"``, ``"step"``, ``"read-out"``, ``"end to end"``, ``"relation"``, ``"lemma"`` or ``"hypothesis"``."""
     layer: Index
     """The layer it is about, counted from 1; None if it is about none."""
     slot: str | None
@@ -56,6 +64,11 @@ def claims(
         change: from (number of the stage, layer) to the layer that is run in its place, for mutants.
         lemmas: whether to claim the lemmas, which no change of a layer touches.
     """
+
+    def run(stage: int, layer: Callable[[Stream], Stream], l: Index, stream: Stream) -> Stream:
+        with located(f"layer {l}"):
+            return change(stage, layer)(stream)
+
     iterate = construction.initial(prompt)
     stream = construction.embed(prompt)
     for relation in construction.hypotheses(prompt):
@@ -64,26 +77,37 @@ def claims(
         yield Claim("lemma", None, None, None, relation.left, relation.right, relation.name)
     yield from _relation_claims(construction, iterate, prompt, 0, "of the initial iterate")
     done: Index = 0
+    interrupted = False
     for number, stage in enumerate(construction.stages(prompt)):
         if isinstance(stage, Single):
             if stage.step is not None:
                 iterate = stage.step(iterate)
-            claimed = _claimed(stage.state(iterate), stream)
-            result = change(number, stage.layer)(stream)
-            yield from _stream_claims("step", done + 1, result, claimed, f"after {stage.name} {done + 1}")
+            state, result = stage.state(iterate), run(number, stage.layer, done + 1, stream)
+            if state is not None:
+                claimed, interrupted = _claimed(state, stream), True
+                yield from _stream_claims("step", done + 1, result, claimed, f"after {stage.name} {done + 1}")
+                result = _filled(claimed, anything)
             if stage.step is not None:
                 yield from _relation_claims(construction, iterate, prompt, done + 1, f"after {stage.name} {done + 1}")
-            stream, done = _filled(claimed, anything), done + 1
+            stream, done = result, done + 1
             continue
         if isinstance(stage, Handover):
             iterate = stage.step(iterate)
             yield from _relation_claims(construction, iterate, prompt, done, f"after the {stage.name}")
             continue
+        first = stage.state(0, iterate)
+        if first is None:
+            for l in range(_known(stage.times, construction)):
+                stream, iterate = run(number, stage.layer(l), done + l + 1, stream), stage.step(l, iterate)
+                yield from _relation_claims(construction, iterate, prompt, done + l + 1, f"after step {done + l + 1}")
+            done = done + stage.times
+            continue
+        interrupted = True
         yield from _stream_claims(
             "base",
             None if isinstance(done, int) and done == 0 else done,
             stream,
-            _claimed(stage.state(0, iterate), stream),
+            _claimed(first, stream),
             "embedding" if isinstance(done, int) and done == 0 else f"after layer {done}",
         )
         reached: Index = 0
@@ -92,7 +116,7 @@ def claims(
             stream = _filled(_claimed(stage.state(l, iterate), stream), anything)
             following = stage.step(l, iterate)
             _require_same_form(stage.lengthened(iterate, 1), following)
-            result = change(number, stage.layer(l))(stream)
+            result = run(number, stage.layer(l), done + l + 1, stream)
             yield from _stream_claims(
                 "step",
                 done + l + 1,
@@ -106,7 +130,24 @@ def claims(
         stream = _filled(_claimed(stage.state(stage.times, iterate), stream), anything)
         done = done + stage.times
     left, right = construction.read_out(stream), construction.predict(iterate, prompt)
-    yield Claim("read-out", done, None, None, left, right, "the prediction")
+    if interrupted:
+        yield Claim("read-out", done, None, None, left, right, "the prediction")
+    else:
+        yield Claim(END_TO_END, None, None, None, left, right, "the prediction of the uninterrupted forward pass")
+
+
+def _known(times: Size, construction: Construction) -> int:
+    """The number of layers of which nothing is claimed.
+
+    Raises:
+        NoInvariant: if it is a symbol.
+    """
+    if not isinstance(times, int):
+        raise NoInvariant(
+            f"{type(construction).__name__} has no invariant, so that nothing can be proved for every number of layers "
+            "at once: write its state, or prove it for one number of layers, prove(construction, layers=2)"
+        )
+    return times
 
 
 def _require_same_form(iterate: Iterate, following: Iterate) -> None:
@@ -130,8 +171,12 @@ def _relation_claims(
         yield Claim("relation", layer, None, None, relation.left, relation.right, f"{relation.name} ({when})")
 
 
-def _claimed(state: State | Stream, stream: Stream) -> tuple[Stream, frozenset[tuple[str, str]]]:
+def _claimed(state: State | Stream | None, stream: Stream) -> tuple[Stream, frozenset[tuple[str, str]]]:
     """The state as a stream, and the places of which it claims nothing."""
+    if state is None:
+        raise ValueError(
+            "the state is None for some layers of a loop and not for others: it must be so for all or none"
+        )
     if isinstance(state, Stream):
         return state, frozenset()
     for place, block in state.items():

@@ -348,12 +348,17 @@ def _names_back(names: Mapping[str, Size], new: Names) -> dict[str, str]:
     return {name: back.get(name, name) for name in names if name in back or name not in new}
 
 
-def _state_after(stage: Stage) -> Callable[[Iterate], State | Stream]:
+def _state_after(stage: Stage) -> Callable[[Iterate], State | Stream | None]:
     """What a stage leaves behind, from the iterate."""
     if isinstance(stage, Handover):
         raise ValueError("a network must end with a layer, not with a handover")
     return stage.state if isinstance(stage, Single) else lambda iterate: stage.state(stage.times, iterate)
 
 
-def _table(state: State | Stream) -> State:
+def _table(state: State | Stream | None) -> State:
+    if state is None:
+        raise ValueError(
+            "a network without an invariant cannot be composed: the second one starts from what the first one claims "
+            "to leave; write its state"
+        )
     return state.blocks if isinstance(state, Stream) else state

@@ -16,10 +16,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import ClassVar
 
 from constructions.block import Block, Entry, Size, kind_of, materialised
-from constructions.parameters import lifted
+from constructions.parameters import declared_depth, lifted
 from constructions.prompt import Prompt
 from constructions.stages import Handover, Index, Iterate, Loop, Relation, Single, Stage, State, layers_of
 from constructions.stream import Stream
@@ -37,6 +38,9 @@ class Construction(ABC):
 
     targets: ClassVar[int | str] = "m"
     """The number of targets m: its name, or the int for which alone the construction is meant."""
+
+    dimension: ClassVar[int | str] = "d"
+    """The number of features d: its name, or the int for which alone the construction is meant."""
 
     family: ClassVar[str | None] = None
     """The algorithm, where several constructions run it; ``icl show newton`` compares those of the family newton."""
@@ -61,9 +65,9 @@ class Construction(ABC):
     # The weights and the invariant.
 
     @property
-    @abstractmethod
     def depth(self) -> Size:
-        """The number of layers of the loop."""
+        """The number of layers of the loop; by default that of the parameters that are declared per layer."""
+        return declared_depth(self)
 
     @abstractmethod
     def embed(self, prompt: Prompt) -> Stream:
@@ -73,9 +77,12 @@ class Construction(ABC):
     def layer(self, l: Index, prompt: Prompt) -> Callable[[Stream], Stream]:
         """Layer l = 0, 1, ...: a ``Layer``, or another map of streams such as ``Decoding``."""
 
-    @abstractmethod
-    def state(self, l: Index, iterate: Iterate, prompt: Prompt) -> State | Stream:
-        """What the stream holds before layer l."""
+    def state(self, l: Index, iterate: Iterate, prompt: Prompt) -> State | Stream | None:
+        """What the stream holds before layer l: the invariant.
+
+        By default None: nothing is claimed of single layers, only that the network predicts what the algorithm does.
+        """
+        return None
 
     @abstractmethod
     def read_out(self, stream: Stream) -> Block:
@@ -142,6 +149,11 @@ class Construction(ABC):
         from constructions.display import described_in_latex
 
         return described_in_latex(self)
+
+
+# A construction without parameters may then do without the decorator. Applied as a call, unseen by the type checker,
+# which would take every construction for one without fields.
+dataclass(frozen=True, repr=False, eq=False)(Construction)  # type: ignore[type-abstract]
 
 
 def forward(construction: Construction, prompt: Prompt) -> Block:

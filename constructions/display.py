@@ -78,11 +78,11 @@ class _Drawing:
             elif isinstance(stage, Loop):
                 yield from self.loop(stage, where, stream, self.arbitrary(stage.lengthened(iterate, self.l)))
                 iterate = self.arbitrary(stage.lengthened(iterate, stage.times))
-                stream, _ = _claimed(stage.state(stage.times, iterate), stream)
+                stream = self.after(stage.state(stage.times, iterate), stream)
             else:
                 iterate = stage.step(iterate) if stage.step is not None else iterate
                 yield from self.single(stage, where, stream, iterate)
-                stream, _ = _claimed(stage.state(iterate), stream)
+                stream = self.after(stage.state(iterate), stream)
         yield from self.algorithm(initial, iterate, stream)
 
     def parameters(self) -> Iterator[Part]:
@@ -127,8 +127,9 @@ class _Drawing:
         looped = ", one set of weights" if weights == another else ""
         yield Heading(f"{where} l = 0, ..., {stage.times - 1}{looped}")
         yield from weights
-        yield Heading("state before layer l, from the iterate of the algorithm:", 1)
-        yield self.write.table(*_claimed(stage.state(self.l, iterate), stream))
+        yield from self.state(
+            "state before layer l, from the iterate of the algorithm:", stage.state(self.l, iterate), stream
+        )
         for relation in self.construction.relations(iterate, self.prompt):
             yield self.write.relation("throughout", relation)
         yield Heading("step of the algorithm:", 1)
@@ -138,11 +139,22 @@ class _Drawing:
         """One layer, the state after it and the iterate there."""
         yield Heading(where)
         yield from self.write.layer(stage.layer)
-        yield Heading("state after it:", 1)
-        yield self.write.table(*_claimed(stage.state(iterate), stream))
+        yield from self.state("state after it:", stage.state(iterate), stream)
         if stage.step is not None:
             yield Heading("step of the algorithm:", 1)
             yield from self.assigned(self.write.arrow, iterate)
+
+    def state(self, heading: str, state: State | Stream | None, stream: Stream) -> Iterator[Part]:
+        """What the tokens hold there, if anything is claimed of it."""
+        if state is None:
+            yield Heading("no invariant: nothing is claimed of what the tokens hold", 1)
+        else:
+            yield Heading(heading, 1)
+            yield self.write.table(*_claimed(state, stream))
+
+    def after(self, state: State | Stream | None, stream: Stream) -> Stream:
+        """The slots and groups after a stage, with what it claims of them."""
+        return stream if state is None else _claimed(state, stream)[0]
 
     def algorithm(self, initial: Iterate, iterate: Iterate, stream: Stream) -> Iterator[Part]:
         """Where the algorithm starts, what it predicts, and where the network holds the prediction."""

@@ -10,6 +10,7 @@ from typing import final
 from constructions.attention import Head, Update
 from constructions.block import Block, materialised
 from constructions.functions import FeatureMap
+from constructions.located import located
 from constructions.stream import Stream
 from constructions.weights import Weight
 
@@ -50,8 +51,9 @@ class Attention(Sublayer):
         return stream.holding(self._added_to(dict(stream.blocks), stream))
 
     def _added_to(self, total: Update, stream: Stream) -> Update:
-        for head in self.heads:
-            total = head.added_to(total, stream)
+        for number, head in enumerate(self.heads, start=1):
+            with located(f"head {number}"):
+                total = head.added_to(total, stream)
         return total
 
 
@@ -144,6 +146,7 @@ class Layer:
         object.__setattr__(self, "sublayers", sublayers)
 
     def __call__(self, stream: Stream) -> Stream:
-        for sublayer in self.sublayers:
-            stream = sublayer(stream)
+        for number, sublayer in enumerate(self.sublayers, start=1):
+            with located(f"sublayer {number}"):
+                stream = sublayer(stream)
         return stream

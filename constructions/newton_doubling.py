@@ -61,7 +61,7 @@ class StepsDouble(NewtonIteration):
         return iterate.M
 
     def state(self, l: Index, iterate: Iterate, prompt: Prompt) -> State:
-        return super().state(l, iterate.M, prompt)  # type: ignore[safe-super,return-value]
+        return super().state(l, iterate.M, prompt)  # type: ignore[return-value]
 
     def relations(self, iterate: Iterate, prompt: Prompt) -> tuple[Relation, ...]:
         M, A, C = iterate

@@ -67,7 +67,7 @@ class ResidualSquares(NewtonIteration):
         return iterate.M
 
     def state(self, l: Index, iterate: Iterate, prompt: Prompt) -> State:
-        return super().state(l, iterate.M, prompt)  # type: ignore[safe-super,return-value]
+        return super().state(l, iterate.M, prompt)  # type: ignore[return-value]
 
     def relations(self, iterate: Iterate, prompt: Prompt) -> tuple[Relation, ...]:
         (M, R), P, S = iterate, prompt.extra("P"), prompt.X @ prompt.X.T

@@ -7,7 +7,7 @@ random for an exact instance; nobody who does so has to know the construction.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import Field, dataclass, field, fields, replace
 from types import SimpleNamespace
 from typing import Any, TypeVar, final
 
@@ -164,9 +164,48 @@ def depth(sequence: Sequence[Any]) -> Size:
     return sequence.depth if isinstance(sequence, PerLayer) else len(sequence)
 
 
+def declared_depth(construction: Any) -> Size:
+    """The number of layers that the declared parameters of a construction have in common.
+
+    Raises:
+        TypeError: if no parameter is declared per layer or counts layers, or they differ in what they count.
+    """
+    declared = {
+        p.symbol if p.counts_layers else p.depth_symbol: (name, p)
+        for name, p in parameters(construction).items()
+        if (p.counts_layers or p.per_layer) and getattr(construction, name) is not None
+    }
+    if len(declared) != 1:
+        found = f"its parameters count {', '.join(declared)}" if declared else "it has no parameter per layer"
+        raise TypeError(f"how many layers does {type(construction).__name__} have? {found}; say so: depth = 2, for one")
+    ((name, p),) = declared.values()
+    held = getattr(construction, name)
+    return held if p.counts_layers else depth(held)
+
+
 def parameters(construction: Any) -> dict[str, Parameter]:
-    """The declared parameters of a construction (a dataclass instance or class), by field name."""
-    return {f.name: f.metadata["parameter"] for f in fields(construction) if "parameter" in f.metadata}
+    """The declared parameters of a construction (a dataclass instance or class), by field name.
+
+    A size that the construction fixes (``dimension``, ``targets``) is an int.
+
+    Raises:
+        TypeError: if the class declares fields, but is not decorated as a dataclass.
+    """
+    cls = construction if isinstance(construction, type) else type(construction)
+    if forgotten := [name for each in cls.__mro__ for name, held in vars(each).items() if isinstance(held, Field)]:
+        raise TypeError(
+            f"{cls.__name__} declares {', '.join(forgotten)}, but is no dataclass: decorate it with "
+            "@dataclass(frozen=True)"
+        )
+    declared = {f.name: f.metadata["parameter"] for f in fields(construction) if "parameter" in f.metadata}
+    given = {"d": getattr(construction, "dimension", "d"), "m": getattr(construction, "targets", "m")}
+    known = {name: size for name, size in given.items() if isinstance(size, int)}
+    if not known:
+        return declared
+    return {
+        name: replace(p, rows=known.get(p.rows, p.rows), columns=known.get(p.columns, p.columns))
+        for name, p in declared.items()
+    }
 
 
 def widths(construction: Any) -> tuple[str, ...]:
@@ -195,16 +234,26 @@ def map_parameters(construction: Instance, function: Callable[[Any, Parameter], 
     return replace(construction, **values)  # type: ignore[type-var]
 
 
-def generic(construction: Instance) -> Instance:
+def generic(construction: Instance, layers: int | None = None) -> Instance:
     """The construction with every parameter left free, to be lifted into symbols.
 
     A looped parameter stays looped; a parameter that is None (zero) stays so.
+
+    Args:
+        construction: a construction.
+        layers: the number of layers; by default it is left free too. Where there are several, the second is one more.
     """
     values: dict[str, Any] = {}
+    depths: dict[str, int] = {}
     for name, p in parameters(construction).items():
         held = getattr(construction, name)
         free = Unspecified(p.symbol, p.rows, p.columns, has_inverse=p.has_inverse, counts_layers=p.counts_layers)
         if held is None:
+            continue
+        if layers is not None and (p.per_layer or p.counts_layers):
+            many = depths.setdefault(p.symbol if p.counts_layers else p.depth_symbol, layers + len(depths))
+            each = tuple(replace(free, index=l) for l in range(many))
+            values[name] = many if p.counts_layers else Repeated(free, many) if isinstance(held, Repeated) else each
             continue
         values[name] = (
             (Repeated(free, Unspecified(p.depth_symbol, counts_layers=True)) if isinstance(held, Repeated) else free)
@@ -217,10 +266,11 @@ def generic(construction: Instance) -> Instance:
 def generic_prompt(construction: Any) -> Prompt:
     """The prompt of which only the names and the sizes' names are known."""
     extras = ((name, Unspecified(name, *shape)) for name, shape in construction.extras.items())
+    d, m = construction.dimension, construction.targets
     return Prompt(
-        Unspecified("X", "d", "n"),
-        Unspecified("Y", construction.targets, "n"),
-        Unspecified("x_query", "d", 1),
+        Unspecified("X", d, "n"),
+        Unspecified("Y", m, "n"),
+        Unspecified("x_query", d, 1),
         tuple(extras),
     )
 
@@ -239,6 +289,12 @@ def lifted(construction: Instance, kind: type[Block], prompt: Prompt) -> Instanc
         raise ValueError(
             f"{type(construction).__name__} is meant for {targets} target, but Y has {prompt.m} rows: run them one "
             "by one"
+        )
+    dimension = getattr(construction, "dimension", "d")
+    if isinstance(dimension, int) and prompt.d != dimension:
+        raise ValueError(
+            f"{type(construction).__name__} is meant for {dimension} features, but X has {prompt.d} rows: pass a "
+            "prompt that has as many"
         )
     sizes = _sizes(construction, kind, prompt)
     values = {

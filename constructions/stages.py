@@ -47,12 +47,12 @@ class Single:
 
     Args:
         layer: the layer; any map of streams will do, such as one that appends a generated token.
-        state: the state after it, from the iterate.
+        state: the state after it, from the iterate; None if nothing is claimed of it.
         step: the algorithm's step that the layer runs; None if it runs none.
     """
 
     layer: Callable[[Stream], Stream]
-    state: Callable[[Iterate], State | Stream]
+    state: Callable[[Iterate], State | Stream | None]
     step: Callable[[Iterate], Iterate] | None = None
     name: str = "layer"
 
@@ -65,7 +65,7 @@ class Loop:
     Args:
         layer: the layer of index l = 0, 1, ...; one weight set looped if it does not depend on l.
         step: the algorithm's step l, iterate -> iterate.
-        state: the state before layer l, from l and the iterate.
+        state: the state before layer l, from l and the iterate; None if nothing is claimed of it, for all l.
         times: how many layers; symbolic in a proof.
         grows: by how many columns a step lengthens blocks of the iterate, a named tuple, by their names; such a block
             may list what earlier steps have made.
@@ -73,7 +73,7 @@ class Loop:
 
     layer: Callable[[Index], Callable[[Stream], Stream]]
     step: Callable[[Index, Iterate], Iterate]
-    state: Callable[[Index, Iterate], State | Stream]
+    state: Callable[[Index, Iterate], State | Stream | None]
     times: Size
     name: str = "layer"
     grows: Mapping[str, int] = field(default_factory=dict)

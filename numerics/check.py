@@ -13,15 +13,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from constructions.block import Block, compare, kind_of
-from constructions.claims import Claim, claims
+from constructions.claims import END_TO_END, Claim, claims
 from constructions.comparison import Comparison, Verdict
 from constructions.construction import Construction, forward, iterates
 from constructions.parameters import lifted
 from constructions.prompt import Prompt
 from constructions.stages import Iterate
-
-END_TO_END = "end to end"
-"""The kind of the claim about the uninterrupted forward pass."""
 
 
 class NotAnInstance(ValueError):

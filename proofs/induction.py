@@ -35,10 +35,10 @@ class SymbolicRun:
     The rules grow as the run goes on: a relation may be used once an arbitrary iterate is assumed to satisfy it.
     """
 
-    def __init__(self, construction: Construction) -> None:
+    def __init__(self, construction: Construction, layers: int | None = None) -> None:
         _require_distinct_names(construction)
         self.prompt: Prompt = generic_prompt(construction).lifted(SymbolBlock)
-        self.construction = lifted(generic(construction), SymbolBlock, self.prompt)
+        self.construction = lifted(generic(construction, layers), SymbolBlock, self.prompt)
         self.hypotheses = self.construction.hypotheses(self.prompt)
         self.relations: tuple[Relation, ...] = ()
         known = (*self.hypotheses, *self.construction.lemmas(self.prompt))
@@ -76,7 +76,8 @@ class SymbolicRun:
 
         Args:
             change: puts mutants in the place of its layers.
-            indices: the layer indices of a loop; by default one symbol, which stands for all of them.
+            indices: the layer indices of a loop of any length; by default one symbol, which stands for all of them.
+                Where the length of a loop is known, each of its layers is claimed instead.
             lemmas: whether to claim the lemmas.
         """
 
@@ -87,7 +88,9 @@ class SymbolicRun:
         return claims(
             self.construction,
             self.prompt,
-            indices=lambda _: indices if indices is not None else (layer_index(),),
+            indices=lambda times: (
+                range(times) if isinstance(times, int) else indices if indices is not None else (layer_index(),)
+            ),
             arbitrary=self.arbitrary,
             anything=self.anything,
             change=examined,
@@ -147,18 +150,23 @@ def _require_distinct_names(construction: Construction) -> None:
         )
 
 
-def prove(construction: Construction) -> Proof:
+def prove(construction: Construction, layers: int | None = None) -> Proof:
     """The proof of a construction for all n, d, m and every number of layers.
 
     Every parameter of the construction is left free, whatever its value; a looped one stays looped.
 
     Args:
         construction: any construction.
+        layers: for this number of layers only, as a construction without an invariant needs, of which no induction is
+            possible; its prediction is compared with the algorithm's, end to end.
 
     Returns:
         The proof; ``proof.holds`` says whether it is one.
+
+    Raises:
+        NoInvariant: if nothing is claimed of single layers, and their number is not given.
     """
-    run = SymbolicRun(construction)
+    run = SymbolicRun(construction, layers)
     identities, assumptions, inverted = list[Identity](), list(run.hypotheses), dict[str, None]()
     for claim in run.claims():
         if claim.kind == "lemma":
@@ -176,7 +184,7 @@ def prove(construction: Construction) -> Proof:
         if claim.kind != "hypothesis" and not identity.is_proved:
             identities.append(identity)
     invertible = (Assumption("invertible", f"({text}) ({text})^-1", "I") for text in inverted)
-    free = tuple(_left_free(construction))
+    free = tuple(_left_free(construction, layers))
     return Proof(construction, free, (*_assumed(assumptions), *invertible), tuple(identities))
 
 
@@ -230,12 +238,17 @@ def _assumed(relations: Iterable[Relation]) -> Iterator[Assumption]:
             yield assumption
 
 
-def _left_free(construction: Construction) -> Iterator[str]:
+def _left_free(construction: Construction, layers: int | None) -> Iterator[str]:
     """What the theorem holds for, in words."""
-    m = construction.targets
-    sizes = "n, d, m >= 1: the numbers of context tokens, features and targets"
-    yield sizes if m == "m" else f"n, d >= 1: the numbers of context tokens and features; {m} target"
-    yield f"X (d, n), Y ({m}, n), x_query (d, 1): any numbers"
+    d, m = construction.dimension, construction.targets
+    counted = {"n": "context tokens", "d": "features", "m": "targets"}
+    fixed = {name: size for name, size in (("d", d), ("m", m)) if isinstance(size, int)}
+    left = [name for name in counted if name not in fixed]
+    *most, last = (counted[name] for name in left)
+    sizes = f"the numbers of {', '.join(most)} and {last}" if most else f"the number of {last}"
+    said = [f"{', '.join(left)} >= 1: {sizes}", *(f"{name} = {size}" for name, size in fixed.items())]
+    yield "; ".join(said)
+    yield f"X ({d}, n), Y ({m}, n), x_query ({d}, 1): any numbers"
     for name in widths(construction):
         yield f"{name} >= 1: a width that the parameters decide"
     for name, shape in construction.extras.items():
@@ -245,7 +258,8 @@ def _left_free(construction: Construction) -> Iterator[str]:
             yield f"{p.symbol} = 0"
             continue
         if p.counts_layers:
-            yield f"{p.symbol} >= 0: a number of layers"
+            many = ">= 0" if layers is None else f"= {getattr(generic(construction, layers), name)}"
+            yield f"{p.symbol} {many}: a number of layers"
             continue
         symbol = (
             f"{p.symbol}_l, one per layer"
@@ -259,6 +273,6 @@ def _left_free(construction: Construction) -> Iterator[str]:
         yield f"{symbol}: {what}"
     declared = parameters(construction)
     free = [p for name, p in declared.items() if p.per_layer and getattr(construction, name) is not None]
-    for symbol in dict.fromkeys(p.depth_symbol for p in free):
-        yield f"{symbol} >= 0: the number of layers"
+    for extra, symbol in enumerate(dict.fromkeys(p.depth_symbol for p in free)):
+        yield f"{symbol} {'>= 0' if layers is None else f'= {layers + extra}'}: the number of layers"
     yield from _fixed(construction)
