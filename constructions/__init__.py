@@ -5,6 +5,7 @@ from constructions.block import Block, FeatureMap, Kernel, kind_of
 from constructions.chain_of_thought import ChainOfThought
 from constructions.construction import Construction, forward, iterates, streams
 from constructions.decoding import Decoding
+from constructions.example_tokens import example_tokens, residual_state
 from constructions.functional_descent import FunctionalDescent
 from constructions.gauge import GaugedAttention
 from constructions.gdpp import GDPlusPlus
@@ -54,12 +55,14 @@ __all__ = [
     "Weight",
     "causal",
     "depth",
+    "example_tokens",
     "forward",
     "iterates",
     "kind_of",
     "layer_count",
     "matrix",
     "ratio",
+    "residual_state",
     "scalar",
     "streams",
 ]

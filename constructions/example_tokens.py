@@ -3,15 +3,15 @@
 Symbols: n context tokens, d features, m targets; X (d, n), Y (m, n), x_query (d, 1).
 """
 
-from constructions.block import Block
+from constructions.block import Block, Size
 from constructions.prompt import Prompt
 from constructions.stream import Stream
 
 
-def example_tokens(prompt: Prompt) -> Stream:
-    """Tokens (x_i, y_i), and the query (x_query, 0)."""
+def example_tokens(prompt: Prompt, **slots: Size) -> Stream:
+    """Tokens (x_i, y_i), and the query (x_query, 0); further slots, name=rows, are empty."""
     return Stream(
-        slots={"x": prompt.d, "y": prompt.m},
+        slots={"x": prompt.d, "y": prompt.m, **slots},
         groups={"context": prompt.n, "query": 1},
         blocks={("x", "context"): prompt.X, ("y", "context"): prompt.Y, ("x", "query"): prompt.x_query},
     )

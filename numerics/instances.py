@@ -43,6 +43,11 @@ class Sizes(NamedTuple):
     d: int
     m: int = 1
 
+    def meant_for(self, construction: Any) -> Sizes:
+        """These sizes, but for those for which alone the construction is meant."""
+        d, m = construction.dimension, construction.targets
+        return Sizes(self.n, d if isinstance(d, int) else self.d, m if isinstance(m, int) else self.m)
+
     @classmethod
     def of(cls, prompt: Prompt) -> Sizes:
         """The sizes of a prompt, of raw entries or of blocks."""

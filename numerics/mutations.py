@@ -60,28 +60,16 @@ class Mutation:
 
     def __call__(self, stage: int, layer: Any) -> Any:
         """The layer of that stage with the block changed."""
-        held = layer_in(layer)
-        if stage != self.stage or held is None:
-            return layer
-        parts = list(held.sublayers)
-        part = parts[self.sublayer]
-        if self.head is None:
-            parts[self.sublayer] = self._changed(part)
-        else:
-            assert isinstance(part, Attention)
-            heads = list(part.heads)
-            heads[self.head] = self._changed(heads[self.head])
-            parts[self.sublayer] = Attention(*heads, skip=part.skip)
-        return with_layer(layer, Layer(*parts))
+        return layer if stage != self.stage else edited(layer, self.sublayer, self.head, self._changed)
 
     def _changed(self, owner: Any) -> Any:
         if self.change == DROPPED:
             return replace(owner, mask=EVERY_TOKEN)
-        held, factor = getattr(owner, self.weight), CHANGES[self.change]
+        held, factor = getattr(owner, self.weight, None), CHANGES[self.change]
+        if held is None or (self.block is not None and self.block not in held):
+            return owner
         if self.block is None:
             return replace(owner, **{self.weight: factor * held})
-        if held is None or self.block not in held:
-            return owner
         block = held[self.block]
         changed = block.scale(factor) if isinstance(block, Block) else factor * block
         new = held.replaced(self.block, changed) if isinstance(held, Weight) else {**held, self.block: changed}
@@ -90,30 +78,55 @@ class Mutation:
     @property
     def place(self) -> str:
         """Where the changed block is."""
-        head = "" if self.head is None else f"head {self.head + 1}, "
-        block = (
-            f", block {self.block[0]} <- {self.block[1]}" if isinstance(self.block, tuple) else f", slot {self.block}"
-        )
-        where = f"stage {self.stage + 1}, sublayer {self.sublayer + 1}, {head}{self.weight}"
-        return where + (block if self.block is not None else "")
+        return f"stage {self.stage + 1}, {self.place_in_the_layer}"
+
+    @property
+    def place_in_the_layer(self) -> str:
+        """Where the changed block is, in its layer."""
+        return _placed(self.sublayer + 1, None if self.head is None else self.head + 1, self.weight, self.block)
 
     def __str__(self) -> str:
         return f"{self.place} {self.change}"
 
 
+def _placed(sublayer: int, head: int | None, weight: str, block: Any) -> str:
+    """Where a block of a weight, or a factor or mask, is in its layer; the sublayer and the head counted from 1."""
+    where = f"sublayer {sublayer}, {'' if head is None else f'head {head}, '}{weight}"
+    if block is None:
+        return where
+    return f"{where}, block {block[0]} <- {block[1]}" if isinstance(block, tuple) else f"{where}, slot {block}"
+
+
+def edited(layer: Any, sublayer: int, head: int | None, edit: Callable[[Any], Any]) -> Any:
+    """The layer with one head, or one sublayer without heads, edited; the layer itself if it has none there."""
+    held = layer_in(layer)
+    if held is None or sublayer >= len(held.sublayers):
+        return layer
+    parts = list(held.sublayers)
+    part = parts[sublayer]
+    if head is None:
+        parts[sublayer] = edit(part)
+    elif isinstance(part, Attention) and head < len(part.heads):
+        heads = list(part.heads)
+        heads[head] = edit(heads[head])
+        parts[sublayer] = Attention(*heads, skip=part.skip)
+    return with_layer(layer, Layer(*parts))
+
+
 def mutations(construction: Construction, prompt: Prompt) -> Iterator[Mutation]:
     """Every mutation of a construction, from a lifted construction and prompt (of any kind).
 
-    Those of a loop are the ones of its layers 0 and 1: a block that is zero in one need not be so in the other.
+    Those of a loop are the ones of its layers 0 and 1, or of all layers if their number is known: a block that is zero
+    in one need not be so in the other.
     """
     for number, stage in enumerate(construction.stages(prompt)):
         yield from dict.fromkeys(mutation for layer in _layers(stage) for mutation in _mutations_of(layer, number))
 
 
 def _layers(stage: Stage) -> Iterator[Layer | None]:
-    """The layers of a stage whose weights are mutated: at most two of a loop."""
+    """The layers of a stage whose weights are mutated: of a loop of unknown length two."""
     if isinstance(stage, Loop):
-        many = min(stage.times, 2) if isinstance(stage.times, int) else 2
+        many = stage.times if isinstance(stage.times, int) else 2
         yield from (layer_in(stage.layer(l)) for l in range(many))
     else:
         yield from map(layer_in, layers_of(stage))
@@ -145,10 +158,10 @@ def _owners(layer: Layer | None) -> Iterator[tuple[int, int | None, Head | Subla
 def weight_blocks(part_of_network: Callable[..., Any]) -> Iterator[tuple[str, Any]]:
     """Every block of every weight and bias of a layer, with where it is; none of a map of streams without weights."""
     for position, head, owner in _owners(layer_in(part_of_network)):
-        place = f"sublayer {position + 1}, " + ("" if head is None else f"head {head + 1}, ")
+        number = None if head is None else head + 1
         for weight in _WEIGHTS.get(type(owner), ()):
             for slots, block in (getattr(owner, weight) or {}).items():
-                yield f"{place}{weight} {slots}", block
+                yield _placed(position + 1, number, weight, slots), block
 
 
 def refutation_of(mutation: Mutation, instances: Sequence[Instance], seed: Randomness) -> Failure | None:

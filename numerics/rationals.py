@@ -44,6 +44,10 @@ def as_fraction(value: fmpq) -> Fraction:
     return Fraction(int(value.p), int(value.q))
 
 
+class NotRational(TypeError):
+    """The value would not be rational: an exponential."""
+
+
 @final
 class RationalBlock(Block):
     """A matrix of rationals (``flint.fmpq_mat``)."""
@@ -96,7 +100,7 @@ class RationalBlock(Block):
         return self._mapped(lambda value: max(value, fmpq(0)))
 
     def exp(self) -> Block:
-        raise TypeError("exp of a rational is not rational: run this network in balls (flint.arb entries) or floats")
+        raise NotRational("exp of a rational is not rational: run this network in balls (flint.arb entries) or floats")
 
     def inverse(self) -> Self:
         if self.rows != self.columns:
@@ -132,7 +136,9 @@ class RationalBlock(Block):
         return type(self)(fmpq_mat(self.rows, sum(block.columns for block in blocks), entries))
 
     def _softmax(self, others: Sequence[Self], patterns: Sequence[Block | None]) -> tuple[Block, ...]:
-        raise TypeError("softmax of rationals is not rational: run this network in balls (flint.arb entries) or floats")
+        raise NotRational(
+            "softmax of rationals is not rational: run this network in balls (flint.arb entries) or floats"
+        )
 
     def _compare(self, other: Self) -> Comparison:
         pairs = zip(self._matrix.entries(), other._matrix.entries(), strict=True)

@@ -1,6 +1,7 @@
 """The theorems: statement, reference, proof and evidence; the command line and the reports."""
 
 from proofs.catalogue import catalogue, theorem_named
+from proofs.checking import Check, check
 from proofs.evidence import Evidence, Settings
 from proofs.induction import prove
 from proofs.newton_data_run import NewtonRun, newton_run
@@ -8,6 +9,7 @@ from proofs.proof import Proof
 from proofs.theorem import Theorem, Verification, verify
 
 __all__ = [
+    "Check",
     "Evidence",
     "NewtonRun",
     "Proof",
@@ -15,6 +17,7 @@ __all__ = [
     "Theorem",
     "Verification",
     "catalogue",
+    "check",
     "newton_run",
     "prove",
     "theorem_named",

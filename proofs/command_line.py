@@ -1,6 +1,7 @@
-"""The command line ``icl``: list, show and verify the theorems, and run constructions on data.
+"""The command line ``icl``: list, show and verify the theorems, check constructions of one's own, run them on data.
 
-Exit codes: 0 verified, 1 refuted or not verified, 2 bad usage or input, which is one sentence on the standard error.
+Exit codes: 0 verified, 1 refuted or not verified, 2 bad usage or input, which is one sentence on the standard error, or
+a check that could decide nothing.
 """
 
 from __future__ import annotations
@@ -13,10 +14,10 @@ import traceback
 from collections.abc import Sequence
 
 from numerics.device import NoDevice
-from proofs import reports, run_command, show_command, verify_command
+from proofs import check_command, reports, run_command, show_command, verify_command
 from proofs.arguments import BadInput, Parser
 
-COMMANDS = (show_command, verify_command, run_command)
+COMMANDS = (show_command, verify_command, check_command, run_command)
 """The modules whose ``add_parser`` adds a command, in the order of the help."""
 
 

@@ -11,12 +11,13 @@ from typing import Any, TypeAlias, final
 import numpy as np
 
 from constructions.block import Block, compare, materialised
+from constructions.claims import NoInvariant
 from constructions.comparison import Verdict
-from constructions.construction import Construction, forward, streams
-from constructions.parameters import generic, lifted, map_parameters
+from constructions.construction import Construction, forward
+from constructions.parameters import generic
 from constructions.prompt import Prompt
 from constructions.stream import Stream
-from numerics.balls import BallBlock, precision
+from numerics.balls import precision
 from numerics.check import CheckReport, check
 from numerics.instances import (
     Sizes,
@@ -27,8 +28,7 @@ from numerics.instances import (
     rational_prompt,
 )
 from numerics.mutations import Instance, Mutation, mutations, refutation_of
-from numerics.rationals import RationalBlock
-from numerics.rounding import RoundedBlock, contains
+from proofs.enclosures import enclosed, held_against_exact
 from proofs.evidence import FAILS, HOLDS, NOT_RUN, Evidence, Settings, float_above, larger, timed
 from proofs.induction import SymbolicRun, prove
 from proofs.proof import Proof
@@ -116,16 +116,14 @@ class ConstructionTheorem(Theorem):
                 sizes = _FIRST_SIZES[number]
             else:
                 sizes = Sizes(*(int(rng.integers(1, largest + 1)) for largest in _LARGEST))
-            if isinstance(self.prototype.targets, int):
-                sizes = sizes._replace(m=self.prototype.targets)
+            sizes = sizes.meant_for(self.prototype)
             depth = self.layers[number % len(self.layers)]
             yield (self.draw or generic_instance(self.prototype))(rng, sizes, depth, dtype)
 
     def large_instance(self, settings: Settings) -> Instance:
         """One rational instance that is larger and deeper than the others."""
         depth = _DEEPEST if len(self.layers) > 1 else self.layers[0]
-        targets = self.prototype.targets
-        sizes = _LARGE._replace(m=targets) if isinstance(targets, int) else _LARGE
+        sizes = _LARGE.meant_for(self.prototype)
         draw = self.draw or generic_instance(self.prototype)
         return draw(np.random.default_rng((settings.seed, 2)), sizes, depth, None)
 
@@ -158,7 +156,11 @@ class ConstructionTheorem(Theorem):
     @cached_property
     def equivalent(self) -> frozenset[Mutation]:
         """The mutations that are proved to change nothing; none if the construction itself is not proved."""
-        if not self.proof.holds:
+        try:
+            proved = self.proof.holds
+        except NoInvariant:
+            proved = False
+        if not proved:
             return frozenset()
         return equivalent_among(SymbolicRun(self.prototype), self.mutations)
 
@@ -193,14 +195,14 @@ class ConstructionTheorem(Theorem):
 
     def _ball(self, settings: Settings) -> Evidence:
         with self._precision():
-            evidence = self._informative("ball", self._rigorous_instances(settings), settings)
+            evidence = self.informative("ball", self._rigorous_instances(settings), settings)
         over = f"{evidence.over}; {self.bits} bits" if evidence.over else None
         return replace(evidence, over=over, worst=float_above(evidence.worst), bound=float_above(evidence.bound))
 
     def _float(self, settings: Settings) -> Evidence:
-        return self._informative("float", list(self.instances(settings, np.float64)), settings)
+        return self.informative("float", list(self.instances(settings, np.float64)), settings)
 
-    def _informative(self, kind: str, instances: Sequence[Instance], settings: Settings) -> Evidence:
+    def informative(self, kind: str, instances: Sequence[Instance], settings: Settings) -> Evidence:
         """The evidence of enclosures, unless they are so wide that they would not reject a sign flip."""
         evidence = self._checked(kind, instances)
         blind = self.blind_to(instances, settings) if evidence.outcome == HOLDS else None
@@ -250,22 +252,7 @@ class ConstructionTheorem(Theorem):
         return Evidence("cuda", HOLDS, f"float64 and float32, {_range_of(instances)}", len(instances), worst, bound)
 
     def _refutation(self, settings: Settings) -> Evidence:
-        outcomes = self.mutation_outcomes(settings)
-        odd = [o for o in outcomes if (o.refuted_at is None) != o.is_equivalent]
-        survivors = [f"{o.mutation.place} ({o.survivor})" for o in outcomes if o.refuted_at is None]
-        refuted = len(outcomes) - len(survivors)
-        over = f"{len(outcomes)} mutations of single blocks, factors and masks, {refuted} refuted and located"
-        over += "; survivors, proved equivalent: " + ", ".join(dict.fromkeys(survivors)) if survivors else ""
-        if odd:
-            reason = f"{odd[0].mutation} " + (
-                "survives, but is not proved equivalent"
-                if odd[0].refuted_at is None
-                else "is proved equivalent, but refuted"
-            )
-            return Evidence("refutation", FAILS, over, len(outcomes), reason=reason)
-        if not outcomes:
-            return Evidence("refutation", NOT_RUN, reason="the construction has no weight to change")
-        return Evidence("refutation", HOLDS, over, len(outcomes))
+        return refutation_evidence(self.mutation_outcomes(settings))
 
     def shown(self) -> str:
         from constructions.display import described
@@ -326,47 +313,23 @@ def equivalent_among(run: SymbolicRun, candidates: Sequence[Mutation]) -> frozen
     return frozenset(left)
 
 
-def enclosed(instance: Instance) -> Instance:
-    """A rational instance in balls of the precision in force."""
-    construction, prompt = instance
-
-    def ball(entry: Any) -> Any:
-        return BallBlock.lift(entry).entry
-
-    return map_parameters(construction, lambda held, p: ball(held) if p.is_matrix else held), prompt.map(ball)
-
-
-def held_against_exact(exact: Instance, moved: Instance, bits: int | None = None) -> str | None:
-    """Where a float run leaves its rounding bound around the exact run of the same dyadic inputs; None if nowhere.
-
-    Args:
-        exact, moved: the instance, and the same on its device.
-        bits: the precision of the exact run, in balls; None for one in rationals.
-    """
-    if bits is not None:
-        with precision(bits):
-            return _held_against(BallBlock, exact, moved)
-    return _held_against(RationalBlock, exact, moved)
-
-
-def _held_against(exact_kind: type[Block], exact: Instance, moved: Instance) -> str | None:
-    runs = []
-    for (construction, prompt), kind in ((exact, exact_kind), (moved, RoundedBlock)):
-        held = prompt.lifted(kind)
-        runs.append(streams(lifted(construction, kind, held), held))
-    for number, (true, computed) in enumerate(zip(*runs, strict=True)):
-        for place in true.blocks.keys() | computed.blocks.keys():
-            left, right = (
-                materialised(computed[place], computed.like()),
-                materialised(true[place], true.like()),
-            )
-            comparison = contains(left, right)  # type: ignore[arg-type]
-            if comparison.verdict is not Verdict.EQUAL:
-                return (
-                    f"after layer {number}, slot {place[0]!r} of group {place[1]!r}: off by {comparison.gap}, bound "
-                    f"{comparison.bound}"
-                )
-    return None
+def refutation_evidence(outcomes: Sequence[MutationOutcome]) -> Evidence:
+    """That every mutation is refuted or proved equivalent, and none both."""
+    odd = [o for o in outcomes if (o.refuted_at is None) != o.is_equivalent]
+    survivors = [f"{o.mutation.place} ({o.survivor})" for o in outcomes if o.refuted_at is None]
+    refuted = len(outcomes) - len(survivors)
+    over = f"{len(outcomes)} mutations of single blocks, factors and masks, {refuted} refuted and located"
+    over += "; survivors, proved equivalent: " + ", ".join(dict.fromkeys(survivors)) if survivors else ""
+    if odd:
+        reason = f"{odd[0].mutation} " + (
+            "survives, but is not proved equivalent"
+            if odd[0].refuted_at is None
+            else "is proved equivalent, but refuted"
+        )
+        return Evidence("refutation", FAILS, over, len(outcomes), reason=reason)
+    if not outcomes:
+        return Evidence("refutation", NOT_RUN, reason="the construction has no weight to change")
+    return Evidence("refutation", HOLDS, over, len(outcomes))
 
 
 def _survivors_named(outcomes: Sequence[MutationOutcome]) -> list[MutationOutcome]:
@@ -383,7 +346,7 @@ def _range_of(instances: Sequence[Instance]) -> str:
     sizes = [Sizes.of(prompt) for _, prompt in instances]
     depths = [int(construction.depth) for construction, _ in instances]
     spans = [
-        f"{name} {min(values)}..{max(values)}"
+        (name, min(values), max(values))
         for name, values in (
             ("n", [s.n for s in sizes]),
             ("d", [s.d for s in sizes]),
@@ -391,4 +354,4 @@ def _range_of(instances: Sequence[Instance]) -> str:
             ("layers", depths),
         )
     ]
-    return ", ".join(spans)
+    return ", ".join(f"{name} {low}" if low == high else f"{name} {low}..{high}" for name, low, high in spans)

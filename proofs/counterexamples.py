@@ -11,16 +11,17 @@ a counterexample, nothing is said of the others. The same goes for points that h
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import product
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import sympy
 
 from constructions.block import Block, compare, materialised
+from constructions.claims import claims
 from constructions.comparison import Verdict
 from constructions.construction import Construction, forward, iterates
 from constructions.decoding import layer_in
@@ -49,14 +50,19 @@ MOST_RUNS = 500
 """The most points of a size at which a network with ReLU is run."""
 
 
+Sides: TypeAlias = Callable[[Construction, Prompt, type[Block]], "list[tuple[Block, Block]]"]
+"""What is claimed to be equal, side by side, in one kind of number."""
+
+
 @dataclass(frozen=True)
 class Counterexample:
     """A prompt, with parameters, on which a construction does not predict what it claims.
 
-    ``difference`` is the transformer's prediction minus the algorithm's at this size, as polynomials in the entries, or
-    None for a network with ReLU. Of the smaller sizes, (layers, n, d, m), ``sizes_without`` are those at which the two
-    predictions are equal for all entries, and ``sizes_searched`` those of which only this is known: no integer point
-    up to the sum of absolute values that stands beside them is a counterexample.
+    ``difference`` is the transformer's prediction minus the algorithm's at this size, or whatever else was compared, as
+    polynomials in the entries, or None for a network with ReLU. Of the smaller sizes, (layers, n, d, m),
+    ``sizes_without`` are those at which what was compared is equal for all entries, and ``sizes_searched`` those of
+    which only this is known: no integer point up to the sum of absolute values that stands beside them is a
+    counterexample.
     """
 
     construction: Construction
@@ -90,25 +96,33 @@ class Counterexample:
 
 
 def smallest_counterexample(
-    prototype: Construction, largest: Sizes = LARGEST, most_layers: int = MOST_LAYERS
+    prototype: Construction,
+    largest: Sizes = LARGEST,
+    most_layers: int = MOST_LAYERS,
+    sides: Sides = lambda *instance: [predictions(*instance)],
 ) -> Counterexample | None:
     """The smallest counterexample up to the given sizes, or None if none is found.
+
+    Args:
+        prototype: the construction; of its parameters only those that are None (zero) or looped stay what they are.
+        largest, most_layers: the largest sizes; a size that the construction fixes is searched as it is.
+        sides: what is compared: the predictions, or all that is claimed (``claimed_sides``).
 
     Raises:
         LookupError: if a polynomial is not zero, but no integer point that is searched shows it.
     """
     without: list[tuple[int, Sizes]] = []
     searched: list[tuple[int, Sizes, int]] = []
-    for layers, n, d, m in product(
-        _numbers_of_layers(prototype, most_layers), *(range(1, each + 1) for each in largest)
-    ):
+    fixed = (None, prototype.dimension, prototype.targets)
+    ranges = (
+        [size] if isinstance(size, int) else range(1, most + 1) for size, most in zip(fixed, largest, strict=True)
+    )
+    for layers, n, d, m in product(_numbers_of_layers(prototype, most_layers), *ranges):
         sizes = Sizes(n, d, m)
-        if prototype.targets not in ("m", m):
-            continue
         construction, prompt = symbolic_instance(prototype, layers, sizes)
-        difference = None if _has_relu(construction, prompt) else difference_of(construction, prompt)
+        difference = None if _has_relu(construction, prompt) else difference_of(construction, prompt, sides)
         if difference is None:
-            point, sum_reached = _first_run_that_differs(construction, prompt)
+            point, sum_reached = _first_run_that_differs(construction, prompt, sides)
         elif polynomials := [value for value in difference if value != 0]:
             point, sum_reached = _smallest_point(polynomials, _violations(construction, prompt))
         else:
@@ -119,7 +133,7 @@ def smallest_counterexample(
             continue
         exact, exact_prompt = _at(point, construction, prompt)
         predicted, claimed = predictions(exact, exact_prompt, RationalBlock)
-        if compare(predicted, claimed).verdict is Verdict.EQUAL:
+        if not _differ(sides(exact, exact_prompt, RationalBlock)):
             raise AssertionError(
                 "the polynomials and the rational run disagree on a counterexample: one of the kinds is wrong"
             )
@@ -180,10 +194,11 @@ def symbolic_instance(prototype: Construction, layers: int, sizes: Sizes) -> tup
     return with_parameters(prototype, layers, value), prompt
 
 
-def difference_of(construction: Construction, prompt: Prompt) -> list[Any] | None:
-    """Transformer's prediction minus the algorithm's, as polynomials in the symbols; None if it is none."""
-    predicted, claimed = predictions(construction, prompt, ExplicitBlock)
-    difference = [sympy.expand(value) for value in (predicted - claimed).entry]
+def difference_of(construction: Construction, prompt: Prompt, sides: Sides) -> list[Any] | None:
+    """What is compared, left minus right, as polynomials in the symbols; None if it is none."""
+    pairs, like = sides(construction, prompt, ExplicitBlock), prompt.lifted(ExplicitBlock).X
+    entries = (value for left, right in pairs for value in materialised(left - right, like).entry)
+    difference = [sympy.expand(value) for value in entries]
     return difference if all(value.is_polynomial(*value.free_symbols) for value in difference) else None
 
 
@@ -193,6 +208,17 @@ def predictions(construction: Construction, prompt: Prompt, kind: type[Block]) -
     live = lifted(construction, kind, held)
     *_, last = iterates(live, held)
     return materialised(forward(live, held), held.X), materialised(live.predict(last, held), held.X)
+
+
+def claimed_sides(construction: Construction, prompt: Prompt, kind: type[Block]) -> list[tuple[Block, Block]]:
+    """Both sides of everything that is claimed along a run: base, each layer from the state before it, read-out."""
+    held = prompt.lifted(kind)
+    made = claims(lifted(construction, kind, held), held, anything=lambda *shape: held.X.ones(*shape))
+    return [(claim.left, claim.right) for claim in made if claim.kind != "hypothesis"]
+
+
+def _differ(sides: list[tuple[Block, Block]]) -> bool:
+    return any(compare(left, right).verdict is Verdict.DIFFERENT for left, right in sides)
 
 
 def _has_relu(construction: Construction, prompt: Prompt) -> bool:
@@ -263,14 +289,16 @@ def _points(variables: Sequence[Any], most: int) -> Iterator[tuple[int, np.ndarr
         yield total, points[np.all(points[:, positive] > 0, axis=1) & np.all(points[:, nonzero] != 0, axis=1)]
 
 
-def _first_run_that_differs(construction: Construction, prompt: Prompt) -> tuple[dict[Any, int] | None, int]:
+def _first_run_that_differs(
+    construction: Construction, prompt: Prompt, sides: Sides
+) -> tuple[dict[Any, int] | None, int]:
     """(the first of ``MOST_RUNS`` integer points that is a counterexample, the last sum of which all were run)."""
     variables = sorted(_symbols(construction, prompt), key=str)
     runs, complete = 0, 0
     for total, points in _points(variables, MOST_POINTS):
         for values in points[: MOST_RUNS - runs].tolist():
             point = dict(zip(variables, values, strict=True))
-            if _is_counterexample(*_at(point, construction, prompt)):
+            if _is_counterexample(*_at(point, construction, prompt), sides):
                 return point, complete
         runs += len(points)
         if runs > MOST_RUNS:
@@ -279,12 +307,12 @@ def _first_run_that_differs(construction: Construction, prompt: Prompt) -> tuple
     return None, complete
 
 
-def _is_counterexample(construction: Construction, prompt: Prompt) -> bool:
+def _is_counterexample(construction: Construction, prompt: Prompt, sides: Sides) -> bool:
     held = prompt.lifted(RationalBlock)
     live = lifted(construction, RationalBlock, held)
     if any(compare(each.left, each.right).verdict is not Verdict.EQUAL for each in live.hypotheses(held)):
         return False
-    return compare(*predictions(live, held, RationalBlock)).verdict is Verdict.DIFFERENT
+    return _differ(sides(live, held, RationalBlock))
 
 
 def _at(point: dict[Any, int], construction: Construction, prompt: Prompt) -> tuple[Construction, Prompt]:

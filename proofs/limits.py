@@ -26,7 +26,8 @@ from numerics.check import check
 from numerics.instances import Sizes, float_prompt, rational_prompt
 from numerics.mutations import refutation_of
 from numerics.rounding import RoundedBlock
-from proofs.construction_theorem import ConstructionTheorem, enclosed
+from proofs.construction_theorem import ConstructionTheorem
+from proofs.enclosures import enclosed
 from proofs.evidence import FAILS, HOLDS, NOT_RUN, Evidence, Settings, timed
 from proofs.theorem import Theorem
 

@@ -22,7 +22,8 @@ from numerics.balls import BallBlock, precision
 from numerics.check import check, restarted
 from numerics.instances import rational_prompt
 from numerics.rounding import Rounded, RoundedBlock, contains
-from proofs.construction_theorem import ConstructionTheorem, held_against_exact
+from proofs.construction_theorem import ConstructionTheorem
+from proofs.enclosures import held_against_exact
 from proofs.evidence import FAILS, HOLDS, NOT_RUN, Settings, float_above
 
 
