@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-PACKAGES = ("constructions", "numerics", "proofs")
+PACKAGES = ("constructions", "numerics", "proofs", "pytest_icl")
 ABOVE = {
-    "constructions": {"numerics", "proofs", "tests", "benchmarks"},
-    "numerics": {"proofs", "tests", "benchmarks"},
-    "proofs": {"tests", "benchmarks"},
+    "constructions": {"numerics", "proofs", "pytest_icl", "tests", "benchmarks"},
+    "numerics": {"proofs", "pytest_icl", "tests", "benchmarks"},
+    "proofs": {"pytest_icl", "tests", "benchmarks"},
+    "pytest_icl": {"tests", "benchmarks"},
 }
 UPWARD_GLANCES = {("constructions/block.py", "kind_of")}
 OPTIONAL = {"cupy", "cupyx", "dask", "matplotlib", "torch"}

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-PACKAGES = ("constructions", "numerics", "proofs")
+PACKAGES = ("constructions", "numerics", "proofs", "pytest_icl")
 
 # One worker, so that the wheel is built once.
 pytestmark = pytest.mark.xdist_group("wheel")
@@ -59,7 +59,7 @@ def environment(wheel, tmp_path_factory):
     return folder
 
 
-def test_wheel_holds_the_three_packages_and_nothing_else(wheel, members):
+def test_wheel_holds_the_packages_and_nothing_else(wheel, members):
     distribution = "-".join(wheel.name.split("-")[:2])
     assert {name.split("/")[0] for name in members} == {*PACKAGES, f"{distribution}.dist-info"}
 
@@ -97,3 +97,13 @@ def test_installed_command_shows_its_help_outside_the_checkout(environment, tmp_
 def test_installed_command_runs_on_a_shipped_table_outside_the_checkout(environment, tmp_path):
     command = ("run", "newton", "norris", "--target", "y", "--coefficients")
     assert "1.00211681802045" in output_of(environment / "bin" / "icl", *command, cwd=tmp_path)
+
+
+def test_installed_plugin_is_found_by_pytest_outside_the_checkout(environment, tmp_path):
+    (tmp_path / "test_mine.py").write_text(
+        "import pytest\nfrom constructions import GradientDescent\n\n"
+        "@pytest.mark.construction\ndef test_mine():\n    return GradientDescent\n",
+        encoding="utf-8",
+    )
+    command = ("-m", "pytest", "-q", "--strict-markers", "--icl-device", "cpu", "test_mine.py")
+    assert "1 passed" in output_of(environment / "bin" / "python", *command, cwd=tmp_path)
