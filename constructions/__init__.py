@@ -9,6 +9,7 @@ from constructions.example_tokens import example_tokens, residual_state
 from constructions.functional_descent import FunctionalDescent
 from constructions.gauge import GaugedAttention
 from constructions.gdpp import GDPlusPlus
+from constructions.given_weights import constant, given_head, given_map, given_mlp, given_weight
 from constructions.gradient_descent import GradientDescent
 from constructions.kernel_descent import FeatureDescent, MLPDescent
 from constructions.layer import MLP, Attention, Layer, TokenFunction, TokenMap
@@ -54,9 +55,14 @@ __all__ = [
     "TokenMap",
     "Weight",
     "causal",
+    "constant",
     "depth",
     "example_tokens",
     "forward",
+    "given_head",
+    "given_map",
+    "given_mlp",
+    "given_weight",
     "iterates",
     "kind_of",
     "layer_count",

@@ -17,7 +17,12 @@ WeightBlock: TypeAlias = "Block | Scalar"
 
 
 class Weight(Mapping[tuple[str, str], WeightBlock]):
-    """A linear map of tokens: (slot out, slot in) -> block. Zero blocks are dropped."""
+    """A linear map of tokens: (slot out, slot in) -> block. Zero blocks are dropped.
+
+    Raises:
+        TypeError: for a block that is a raw array or a list.
+        ValueError: for a scalar that is not finite.
+    """
 
     __slots__ = ("_blocks", "_matrices")
 
@@ -26,7 +31,7 @@ class Weight(Mapping[tuple[str, str], WeightBlock]):
         matrices = set()
         for slots, block in blocks.items():
             if not isinstance(block, Block):
-                if not is_zero(scalar := exact(block)):
+                if not is_zero(scalar := _scalar(slots, block)):
                     kept[slots] = scalar
             elif not block.is_zero:
                 kept[slots] = block
@@ -103,6 +108,18 @@ class Weight(Mapping[tuple[str, str], WeightBlock]):
                 row.append(block)
             rows.append(row[0].beside(*row[1:]))
         return rows[0].above(*rows[1:])
+
+
+def _scalar(slots: tuple[str, str], block: Scalar) -> Scalar:
+    if isinstance(block, (list, tuple)) or (hasattr(block, "shape") and block.shape):
+        raise TypeError(
+            f"the weight's block {slots} is a {type(block).__name__}, but a scalar or a block is required: pass "
+            "constant(matrix, prompt.X), or declare it as a parameter with matrix(...)"
+        )
+    try:
+        return exact(block)
+    except ValueError as error:
+        raise ValueError(f"the weight's block {slots}: {error}") from error
 
 
 def _multiplied(term: tuple[Scalar, Block]) -> Block:

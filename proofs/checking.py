@@ -7,7 +7,7 @@ search of a counterexample; and then what stands beside a proof: exact and float
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from numbers import Number
@@ -25,7 +25,7 @@ from numerics.balls import precision
 from numerics.check import CheckReport, NotAnInstance
 from numerics.check import check as check_on_a_prompt
 from numerics.instances import Sizes
-from numerics.mutations import Instance, arbitrary_iterates
+from numerics.mutations import Instance, Mutation, arbitrary_iterates
 from numerics.rationals import NotRational
 from proofs.construction_theorem import (
     ConstructionTheorem,
@@ -59,6 +59,11 @@ _TYPICAL = ((Sizes(1, 3, 2), 1), (Sizes(3, 2, 1), 2), (Sizes(4, 3, 2), 3))
 
 _SCALE, _DEPTH_AT_SCALE = Sizes(64, 16, 2), 6
 """The sizes and the number of layers of the float run at scale."""
+
+_NO_INVARIANT = (
+    "no invariant is given: only the prediction is compared, end to end, and nothing is claimed of single layers, so "
+    "that none can be named where it fails; write state() for that and for all numbers of layers"
+)
 
 MOST_DRAWS = 200
 """How many prompts are drawn for one that satisfies the hypotheses."""
@@ -105,7 +110,7 @@ class Check:
 
     @property
     def idle(self) -> tuple[str, ...]:
-        """The blocks, factors and masks that nothing needs: without them nothing changes, on any instance."""
+        """The blocks, factors and masks that nothing needs: without them nothing changes, on any instance tried."""
         idle = (o.mutation.place for o in self.mutations if o.survivor == "idle")
         return tuple(dict.fromkeys(idle))
 
@@ -124,7 +129,8 @@ class Check:
             reason = None if evidence.kind == "proof" and self.refutation is not None else evidence.reason
             said = "; ".join(filter(None, [evidence.over, reason, _gap(evidence)]))
             yield f"  {signs[evidence.outcome]} {evidence.kind:<10}  {said}"
-        yield from (f"  idle: {place}; it can be left out" for place in self.idle)
+        known = "proved" if self.verdict == PROVED else "on every instance tried"
+        yield from (f"  idle: {place}: nothing changes without it, {known}" for place in self.idle)
         if self.verdict != REFUTED:
             for identity in self.undecided:
                 yield from (f"  {line}" for line in _identity_lines(identity))
@@ -170,11 +176,11 @@ def check(
     evidence, refutation = [proof], None
     outcomes: tuple[MutationOutcome, ...] = ()
     if proof.outcome == HOLDS:
-        for kind in ("exact" if theorem.bits is None else "ball", "float"):
-            evidence.append(theorem.evidence(kind, settings))
-        evidence.append(_float_at_scale(theorem, settings))
-        evidence.append(theorem.evidence("cuda", settings))
         outcomes = tuple(theorem.mutation_outcomes(settings))
+        flips = [o.mutation for o in outcomes if o.mutation.change == "negated" and o.refuted_at is not None]
+        evidence.append(theorem.evidence("exact" if theorem.bits is None else "ball", settings))
+        evidence += _float_evidence(theorem, settings, flips)
+        evidence.append(theorem.evidence("cuda", settings))
         evidence.append(_refuted_mutants(outcomes, is_inductive=not notes))
     if any(each.outcome == FAILS for each in evidence):
         refutation = _refutation(theorem)
@@ -266,30 +272,29 @@ def _drawn(theorem: ConstructionTheorem, sizes: Sizes, depth: int, dtype: Any = 
 
 def _proof(theorem: ConstructionTheorem) -> tuple[Evidence, tuple[Proof, ...], tuple[str, ...]]:
     """The proof for every number of layers; where there is none, those for a few of them, and why."""
-    try:
-        return theorem.evidence("proof", Settings()), (theorem.proof,), ()
-    except NoInvariant:
-        weaker = (
-            "no invariant is given: only the prediction is compared, nothing is claimed of single layers, and numbers "
-            "of layers beyond those that are named are neither proved nor refuted; write state() for all of this"
-        )
-    except UNSYMBOLIC as error:
-        weaker = f"there is no proof by induction: {type(error).__name__}: {error}"
     layers = FEW_LAYERS if len(theorem.layers) > 1 else (None,)
+    try:
+        evidence, proof = theorem.evidence("proof", Settings()), theorem.proof
+        weaker = () if any(each.claim.kind == "step" for each in proof.identities) else (_NO_INVARIANT,)
+        return evidence, (proof,), weaker
+    except NoInvariant:
+        weaker = (f"{_NO_INVARIANT}; other numbers of layers than those named are neither proved nor refuted",)
+    except UNSYMBOLIC as error:
+        weaker = (f"there is no proof by induction: {type(error).__name__}: {error}",)
     try:
         with stopwatch() as seconds:
             proofs = tuple(prove(theorem.prototype, layers=many) for many in layers)
     except UNSYMBOLIC as error:
         reason = f"symbols of unspecified size cannot go through it: {type(error).__name__}: {error}"
-        return Evidence("proof", NOT_RUN, reason=reason), (), (weaker,)
+        return Evidence("proof", NOT_RUN, reason=reason), (), weaker
     free = proofs[0].free[0].partition(" >=")[0]
     named = (
         f"{', '.join(map(str, layers[:-1]))} and {layers[-1]} layers, no others" if len(layers) > 1 else "its layers"
     )
-    over = f"all {free}; {named}"
     undecided = [identity for proof in proofs for identity in proof.undecided]
-    evidence = Evidence("proof", FAILS if undecided else HOLDS, over, seconds=seconds(), undecided=bool(undecided))
-    return evidence, proofs, (weaker,)
+    outcome = FAILS if undecided else HOLDS
+    over = f"all {free}; {named}"
+    return Evidence("proof", outcome, over, seconds=seconds(), undecided=bool(undecided)), proofs, weaker
 
 
 def _refutation(theorem: ConstructionTheorem) -> Refutation | None:
@@ -314,11 +319,13 @@ def _needed(theorem: ConstructionTheorem, settings: Settings) -> Iterator[str]:
                 return
 
 
-def _float_at_scale(theorem: ConstructionTheorem, settings: Settings) -> Evidence:
-    """One float run at sizes as they occur, unless its bound would not reject a sign flip."""
-    instance = _drawn(theorem, _SCALE, _DEPTH_AT_SCALE, np.float64, settings.seed)
-    evidence = timed(lambda: theorem.informative("float", [instance], settings))
-    return replace(evidence, over=f"at scale: {evidence.over}" if evidence.over else "at scale")
+def _float_evidence(theorem: ConstructionTheorem, settings: Settings, flips: Sequence[Mutation]) -> Iterator[Evidence]:
+    """Float runs at small sizes, and one at sizes as they occur, unless their bounds would not reject the sign flips."""
+    small = list(theorem.instances(settings, np.float64))
+    yield timed(lambda: theorem.informative("float", small, settings, flips))
+    large = [_drawn(theorem, _SCALE, _DEPTH_AT_SCALE, np.float64, settings.seed)]
+    evidence = timed(lambda: theorem.informative("float", large, settings, flips))
+    yield replace(evidence, over=f"at scale: {evidence.over}" if evidence.over else "at scale")
 
 
 def _refuted_mutants(outcomes: tuple[MutationOutcome, ...], is_inductive: bool) -> Evidence:

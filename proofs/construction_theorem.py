@@ -166,8 +166,10 @@ class ConstructionTheorem(Theorem):
 
     def _proof(self) -> Evidence:
         proof = self.proof
-        m = self.prototype.targets
-        sizes = "all n, d, m" if m == "m" else f"all n, d; m = {m}"
+        given = {"n": "n", "d": self.prototype.dimension, "m": self.prototype.targets}
+        fixed = [f"{name} = {size}" for name, size in given.items() if isinstance(size, int)]
+        left = ", ".join(name for name, size in given.items() if not isinstance(size, int))
+        sizes = "; ".join([f"all {left}", *fixed])
         over = f"{sizes} and every number of layers" if len(self.layers) > 1 else f"{sizes}; layers: {self.layers[0]}"
         if proof.holds:
             return Evidence("proof", HOLDS, over=f"{over}; {len(proof.identities)} identities")
@@ -202,21 +204,34 @@ class ConstructionTheorem(Theorem):
     def _float(self, settings: Settings) -> Evidence:
         return self.informative("float", list(self.instances(settings, np.float64)), settings)
 
-    def informative(self, kind: str, instances: Sequence[Instance], settings: Settings) -> Evidence:
-        """The evidence of enclosures, unless they are so wide that they would not reject a sign flip."""
+    def informative(
+        self,
+        kind: str,
+        instances: Sequence[Instance],
+        settings: Settings,
+        sign_flips: Sequence[Mutation] | None = None,
+    ) -> Evidence:
+        """The evidence of enclosures, unless they are so wide that they would not reject a sign flip.
+
+        Args:
+            kind: of the evidence.
+            instances: those that are run.
+            settings: give the seed.
+            sign_flips: those that must be rejected; by default all that are not proved to change nothing.
+        """
         evidence = self._checked(kind, instances)
-        blind = self.blind_to(instances, settings) if evidence.outcome == HOLDS else None
+        blind = self.blind_to(instances, settings, sign_flips) if evidence.outcome == HOLDS else None
         if blind is None:
             return evidence
         return Evidence(kind, NOT_RUN, reason=f"uninformative: the bound does not reject the mutant {blind}")
 
-    def blind_to(self, instances: Sequence[Instance], settings: Settings) -> Mutation | None:
+    def blind_to(
+        self, instances: Sequence[Instance], settings: Settings, sign_flips: Sequence[Mutation] | None = None
+    ) -> Mutation | None:
         """A sign flip that matters, and that the runs with their bounds do not reject; None if there is none."""
-        for mutation in self.mutations:
-            matters = mutation.change == "negated" and mutation not in self.equivalent
-            if matters and refutation_of(mutation, instances, settings.seed) is None:
-                return mutation
-        return None
+        if sign_flips is None:
+            sign_flips = [each for each in self.mutations if each.change == "negated" and each not in self.equivalent]
+        return next((each for each in sign_flips if refutation_of(each, instances, settings.seed) is None), None)
 
     def _checked(self, kind: str, instances: Sequence[Instance]) -> Evidence:
         worst = bound = None
@@ -291,6 +306,7 @@ def equivalent_among(run: SymbolicRun, candidates: Sequence[Mutation]) -> frozen
     """Those of the mutations that are proved to change nothing, from one run of a construction that is proved."""
     run.restart()
     left, made, running = set(candidates), dict[Mutation, Stream](), -1
+    judged: set[int] = set()  # the stages of which something is claimed
 
     def watched(stage: int, layer: Any) -> Any:
         def original(stream: Stream) -> Stream:
@@ -307,10 +323,11 @@ def equivalent_among(run: SymbolicRun, candidates: Sequence[Mutation]) -> frozen
 
     for claim in run.claims(change=watched, lemmas=False):
         if claim.kind == "step" and claim.slot is not None and claim.group is not None:
+            judged.add(running)
             for mutation in [each for each in left if each.stage == running]:
                 if run.reduced(made[mutation][claim.slot, claim.group]) != run.reduced(claim.right):
                     left.discard(mutation)
-    return frozenset(left)
+    return frozenset(mutation for mutation in left if mutation.stage in judged)
 
 
 def refutation_evidence(outcomes: Sequence[MutationOutcome]) -> Evidence:

@@ -20,7 +20,7 @@ ABOVE = {
     "pytest_icl": {"tests", "benchmarks"},
 }
 UPWARD_GLANCES = {("constructions/block.py", "kind_of")}
-OPTIONAL = {"cupy", "cupyx", "dask", "matplotlib", "torch"}
+OPTIONAL = {"cupy", "cupyx", "dask", "matplotlib", "safetensors", "torch"}
 NAMELESS = {"utils", "helpers", "common", "base", "misc"}
 MOST_LINES = 400
 
