@@ -165,6 +165,7 @@ class Head:
         key_groups = [group for group in stream.groups if any(group in keys for keys in asked.values())]
         keys = {group: self.key(stream.tokens(group)) for group in key_groups}
         queries = {group: self.query(stream.tokens(group)) for group in stream.groups if asked[group]}
+        _require_equal_rows(keys, queries)
         is_linear = self.score == "linear" and self.mask.pattern is None
         attention = self._linear_attention if is_linear else self._scored_attention
         if self.projection is None:
@@ -305,11 +306,37 @@ def _softmax(scores: Sequence[Block], patterns: Sequence[Block | None], like: Bl
 
 
 def _add(total: Update, place: tuple[str, str], block: Block) -> None:
-    total[place] = total[place] + block if place in total else block
+    try:
+        total[place] = total[place] + block if place in total else block
+    except ValueError as error:
+        raise _misfit(place, error) from error
 
 
 def _add_product(total: Update, place: tuple[str, str], left: Block, right: Block) -> None:
-    total[place] = total[place].plus_product(left, right) if place in total else left @ right
+    try:
+        total[place] = total[place].plus_product(left, right) if place in total else left @ right
+    except ValueError as error:
+        raise _misfit(place, error) from error
+
+
+def _misfit(place: tuple[str, str], error: ValueError) -> ValueError:
+    return ValueError(f"what is added to slot {place[0]!r} of group {place[1]!r} does not fit: {error}")
+
+
+def _require_equal_rows(keys: Mapping[str, Mapping[str, Block]], queries: Mapping[str, Mapping[str, Block]]) -> None:
+    """Refuses keys and queries of which no inner product is possible.
+
+    Raises:
+        ValueError: if a slot of the key space has another number of rows in a key than in a query.
+    """
+    for key in keys.values():
+        for query in queries.values():
+            for slot, block in key.items():
+                if slot in query and query[slot].rows != block.rows:
+                    raise ValueError(
+                        f"slot {slot!r} of the key space has {block.rows} rows in the keys, but {query[slot].rows} in "
+                        "the queries"
+                    )
 
 
 def is_unscaled(head: Head) -> bool:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import traceback
-from pathlib import Path
 
 from constructions.construction import Construction
 from proofs.arguments import BadInput, Commands
 from proofs.checking import REFUTED, UNDECIDED, Check, check
 from proofs.evidence import Settings
-from proofs.user_file import add_file_argument, construction_in
+from proofs.user_file import add_file_argument, construction_in, frames_in, parted
 
 
 def add_parser(commands: Commands) -> None:
@@ -54,8 +52,7 @@ def checked(construction: Construction, settings: Settings, where: str) -> Check
     try:
         return check(construction, settings=settings)
     except Exception as error:
-        file = Path(where.rpartition(":")[0] or where)
-        lines = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).name == file.name]
-        at = f"line {lines[-1].lineno}, in {lines[-1].name}: " if lines else ""
+        own = frames_in(error, parted(where)[0])
+        at = f"line {own[-1].lineno}, in {own[-1].name}: " if own else ""
         said = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
         raise BadInput(f"{where} cannot be checked: {at}{said}; --traceback shows where") from error

@@ -32,7 +32,6 @@ from proofs.construction_theorem import (
     Draw,
     MutationOutcome,
     generic_instance,
-    refutation_evidence,
 )
 from proofs.enclosures import enclosed
 from proofs.evidence import FAILS, HOLDS, NOT_RUN, Evidence, Settings, stopwatch, timed
@@ -110,9 +109,12 @@ class Check:
 
     @property
     def idle(self) -> tuple[str, ...]:
-        """The blocks, factors and masks that nothing needs: without them nothing changes, on any instance tried."""
-        idle = (o.mutation.place for o in self.mutations if o.survivor == "idle")
-        return tuple(dict.fromkeys(idle))
+        """The blocks, factors and masks that nothing needs: without them, it is proved, nothing changes.
+
+        Where there is no proof by induction: nothing has changed on any instance tried.
+        """
+        idle = (o for o in self.mutations if o.survivor == "idle" and (o.is_equivalent or self.verdict != PROVED))
+        return tuple(dict.fromkeys(o.mutation.place for o in idle))
 
     def __str__(self) -> str:
         return "\n".join(self.lines())
@@ -132,7 +134,8 @@ class Check:
         known = "proved" if self.verdict == PROVED else "on every instance tried"
         yield from (f"  idle: {place}: nothing changes without it, {known}" for place in self.idle)
         if self.verdict != REFUTED:
-            for identity in self.undecided:
+            sides = {(identity.left, identity.right): identity for identity in reversed(self.undecided)}
+            for identity in reversed(sides.values()):
                 yield from (f"  {line}" for line in _identity_lines(identity))
         yield from (f"  note: {note}" for note in self.notes)
 
@@ -181,8 +184,8 @@ def check(
         evidence.append(theorem.evidence("exact" if theorem.bits is None else "ball", settings))
         evidence += _float_evidence(theorem, settings, flips)
         evidence.append(theorem.evidence("cuda", settings))
-        evidence.append(_refuted_mutants(outcomes, is_inductive=not notes))
-    if any(each.outcome == FAILS for each in evidence):
+        evidence.append(_mutant_evidence(outcomes))
+    if proof.outcome != HOLDS or any(each.outcome == FAILS for each in evidence):
         refutation = _refutation(theorem)
     if refutation is not None:
         return Check(construction, REFUTED, proofs, tuple(evidence), refutation, outcomes, notes)
@@ -320,7 +323,7 @@ def _needed(theorem: ConstructionTheorem, settings: Settings) -> Iterator[str]:
 
 
 def _float_evidence(theorem: ConstructionTheorem, settings: Settings, flips: Sequence[Mutation]) -> Iterator[Evidence]:
-    """Float runs at small sizes, and one at sizes as they occur, unless their bounds would not reject the sign flips."""
+    """Float runs at small sizes, and one at sizes as they occur, unless a bound would not reject a sign flip."""
     small = list(theorem.instances(settings, np.float64))
     yield timed(lambda: theorem.informative("float", small, settings, flips))
     large = [_drawn(theorem, _SCALE, _DEPTH_AT_SCALE, np.float64, settings.seed)]
@@ -328,13 +331,21 @@ def _float_evidence(theorem: ConstructionTheorem, settings: Settings, flips: Seq
     yield replace(evidence, over=f"at scale: {evidence.over}" if evidence.over else "at scale")
 
 
-def _refuted_mutants(outcomes: tuple[MutationOutcome, ...], is_inductive: bool) -> Evidence:
-    """What became of the mutants; where there is no induction, what a survivor means is not decided."""
-    if is_inductive:
-        return refutation_evidence(outcomes)
-    survivors = dict.fromkeys(o.mutation.place for o in outcomes if o.refuted_at is None)
+def _mutant_evidence(outcomes: Sequence[MutationOutcome]) -> Evidence:
+    """What became of the mutants. One that survives unproved says only that the instances, or the claims, are few."""
+    survivors = [o for o in outcomes if o.refuted_at is None]
     over = f"{len(outcomes)} mutations of single blocks, factors and masks, {len(outcomes) - len(survivors)} refuted"
-    over += f"; whether these matter is not decided: {', '.join(survivors)}" if survivors else ""
+    for is_proved, said in (
+        (True, "proved to change nothing"),
+        (False, "neither refuted nor proved to change nothing"),
+    ):
+        places = dict.fromkeys(f"{o.mutation}" for o in survivors if o.is_equivalent == is_proved)
+        over += f"; {said}: {', '.join(places)}" if places else ""
+    if not outcomes:
+        return Evidence("refutation", NOT_RUN, reason="the construction has no weight to change")
+    if wrong := [o for o in outcomes if o.refuted_at is not None and o.is_equivalent]:
+        reason = f"{wrong[0].mutation} is proved equivalent, but refuted: the prover is at fault"
+        return Evidence("refutation", FAILS, over, len(outcomes), reason=reason)
     return Evidence("refutation", HOLDS, over, len(outcomes))
 
 

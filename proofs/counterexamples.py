@@ -77,8 +77,8 @@ class Counterexample:
     sizes_searched: tuple[tuple[int, Sizes, int], ...] = ()
 
     def __str__(self) -> str:
-        entries = ", ".join(f"{name} = {_short(value)}" for name, value in self.entries.items())
-        outcome = f"the transformer predicts {_short(self.predicted)}, claimed is {_short(self.claimed)}"
+        entries = ", ".join(f"{name} = {short(value)}" for name, value in self.entries.items())
+        outcome = f"the transformer predicts {short(self.predicted)}, claimed is {short(self.claimed)}"
         return f"{self.size}: {entries}: {outcome}"
 
     @property
@@ -99,13 +99,14 @@ def smallest_counterexample(
     prototype: Construction,
     largest: Sizes = LARGEST,
     most_layers: int = MOST_LAYERS,
+    fewest_layers: int = 0,
     sides: Sides = lambda *instance: [predictions(*instance)],
 ) -> Counterexample | None:
     """The smallest counterexample up to the given sizes, or None if none is found.
 
     Args:
         prototype: the construction; of its parameters only those that are None (zero) or looped stay what they are.
-        largest, most_layers: the largest sizes; a size that the construction fixes is searched as it is.
+        largest, most_layers, fewest_layers: the sizes; one that the construction fixes is searched as it is.
         sides: what is compared: the predictions, or all that is claimed (``claimed_sides``).
 
     Raises:
@@ -117,7 +118,8 @@ def smallest_counterexample(
     ranges = (
         [size] if isinstance(size, int) else range(1, most + 1) for size, most in zip(fixed, largest, strict=True)
     )
-    for layers, n, d, m in product(_numbers_of_layers(prototype, most_layers), *ranges):
+    depths = [layers for layers in _numbers_of_layers(prototype, most_layers) if layers >= fewest_layers]
+    for layers, n, d, m in product(depths, *ranges):
         sizes = Sizes(n, d, m)
         construction, prompt = symbolic_instance(prototype, layers, sizes)
         difference = None if _has_relu(construction, prompt) else difference_of(construction, prompt, sides)
@@ -142,7 +144,7 @@ def smallest_counterexample(
             exact_prompt,
             layers,
             sizes,
-            _entries(exact, exact_prompt),
+            entries_of(exact, exact_prompt),
             _fractions(predicted),
             _fractions(claimed),
             None if difference is None else tuple(polynomials),
@@ -202,10 +204,10 @@ def difference_of(construction: Construction, prompt: Prompt, sides: Sides) -> l
     return difference if all(value.is_polynomial(*value.free_symbols) for value in difference) else None
 
 
-def predictions(construction: Construction, prompt: Prompt, kind: type[Block]) -> tuple[Block, Block]:
-    """(the transformer's prediction, the algorithm's) in one kind of number."""
+def predictions(construction: Construction, prompt: Prompt, kind: type[Block] | None = None) -> tuple[Block, Block]:
+    """(the transformer's prediction, the algorithm's) in one kind of number, by default that of the prompt."""
     held = prompt.lifted(kind)
-    live = lifted(construction, kind, held)
+    live = lifted(construction, type(held.X), held)
     *_, last = iterates(live, held)
     return materialised(forward(live, held), held.X), materialised(live.predict(last, held), held.X)
 
@@ -343,7 +345,7 @@ def _symbols(construction: Construction, prompt: Prompt) -> Iterator[Any]:
     yield from flat([prompt.X, prompt.Y, prompt.x_query, *(entry for _, entry in prompt.extras)])
 
 
-def _entries(construction: Construction, prompt: Prompt) -> dict[str, Any]:
+def entries_of(construction: Construction, prompt: Prompt) -> dict[str, Any]:
     """The entries of a counterexample by name."""
     named = {p.symbol: getattr(value, "value", value) for value, p in _declared(construction) if not p.counts_layers}
     return {"X": prompt.X, "Y": prompt.Y, "x_query": prompt.x_query, **dict(prompt.extras), **named}
@@ -360,9 +362,9 @@ def _fractions(block: Block) -> list[list[Fraction]]:
     return [[as_fraction(value) for value in row] for row in block.entry]
 
 
-def _short(value: Any) -> str:
+def short(value: Any) -> str:
     """Numbers and nested lists of numbers in the shortest form: a 1 x 1 matrix as its entry."""
     if isinstance(value, (list, tuple)):
-        parts = [_short(part) for part in value]
+        parts = [short(part) for part in value]
         return parts[0] if len(parts) == 1 else f"[{', '.join(parts)}]"
     return str(value)

@@ -10,19 +10,29 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hypothesis import HealthCheck, find, settings
+from hypothesis import HealthCheck, Phase, find, settings
 from hypothesis.errors import NoSuchExample
 
-from constructions.block import materialised
+from constructions.block import Block, compare, materialised
 from constructions.claims import END_TO_END
+from constructions.comparison import Verdict
 from constructions.construction import Construction
 from constructions.parameters import map_parameters
 from constructions.prompt import Prompt
 from numerics.check import CheckReport, Failure, NotAnInstance, check
 from numerics.instances import Sizes
 from numerics.mutations import Instance
-from numerics.strategies import instances
-from proofs.counterexamples import Counterexample, claimed_sides, smallest_counterexample
+from numerics.strategies import SIZES, instances
+from proofs.counterexamples import (
+    LARGEST,
+    MOST_LAYERS,
+    Counterexample,
+    claimed_sides,
+    entries_of,
+    predictions,
+    short,
+    smallest_counterexample,
+)
 from proofs.slips import hints
 
 MOST_EXAMPLES = 300
@@ -38,8 +48,8 @@ class Refutation:
         failure: the first claim that fails there.
         example: the same as a counterexample among small integers, with what is known of the smaller ones; None if it
             was found by Hypothesis.
-        predicts_rightly: whether it is the invariant alone that is wrong: at all sizes searched every prediction is
-            the algorithm's.
+        predicts_rightly: whether the prediction is right there, and only the invariant wrong.
+        wrong_elsewhere: whether the prediction is wrong on some other prompt, as with more layers.
         hints: the changes that would mend it.
     """
 
@@ -48,6 +58,7 @@ class Refutation:
     failure: Failure
     example: Counterexample | None
     predicts_rightly: bool
+    wrong_elsewhere: bool
     hints: tuple[str, ...]
 
     @property
@@ -74,29 +85,27 @@ class Refutation:
 
     def lines(self) -> Iterator[str]:
         """The refutation for a terminal."""
-        yield "counterexample: " + (str(self.example).split(": the transformer")[0] if self.example else self.entries())
-        if self.example is not None and not self.predicts_rightly:
-            predicted, claimed = (_written(side) for side in (self.example.predicted, self.example.claimed))
+        size = self.example.size if self.example else _size(self.construction, self.prompt)
+        entries = entries_of(self.construction, self.prompt)
+        yield f"counterexample: {size}: {', '.join(f'{name} = {short(value)}' for name, value in entries.items())}"
+        if not self.predicts_rightly:
+            predicted, claimed = map(_short_block, predictions(self.failure.construction, self.failure.prompt))
             yield f"the transformer predicts {predicted}, the algorithm {claimed}"
-        if self.predicts_rightly:
-            yield "the predictions are the algorithm's at every size searched: the invariant is what is wrong"
+        elif self.wrong_elsewhere:
+            yield "the prediction is right there, but wrong on other prompts, as with more layers"
+        else:
+            yield "the prediction is right, there and on every prompt tried: it is the invariant that is wrong"
         yield f"first wrong: {self.where}"
         yield from (f"    {line}" for line in self.side_by_side())
         yield from (f"hint: {hint}" for hint in self.hints)
 
-    def entries(self) -> str:
-        """The instance, entry by entry."""
-        prompt = ", ".join(f"{name} = {entry}" for name, entry in _named(self.prompt))
-        return f"{Sizes.of(self.prompt)}: {prompt}, {self.construction!r}"
-
     def side_by_side(self) -> Iterator[str]:
         """The two blocks, what is there and what should be."""
         claim = self.failure.claim
-        like = self.failure.prompt.X
-        tables = [_rows(materialised(side, like).entry) for side in (claim.left, claim.right)]
-        there, should = ("the state holds", "it should be") if claim.kind == "relation" else ("is there", "is claimed")
-        widths = [max(map(len, [head, *rows])) for head, rows in zip((there, should), tables, strict=True)]
-        for cells in [(there, should), *zip(*tables, strict=True)]:
+        tables = [_rows(materialised(side, self.failure.prompt.X)) for side in (claim.left, claim.right)]
+        heads = ("is there", "is claimed")
+        widths = [max(map(len, [head, *rows])) for head, rows in zip(heads, tables, strict=True)]
+        for cells in [heads, *zip(*tables, strict=True)]:
             yield "    ".join(cell.center(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
 
 
@@ -107,25 +116,27 @@ def refutation_found(
 
     Args:
         prototype: the construction; its parameters are searched like the entries of the prompt.
-        typical: instances to try changes on, the last one large enough to tell a matrix from its transpose.
+        typical: instances to try changes and predictions on, the last one large enough to tell a matrix from its
+            transpose.
         decidable: from a rational instance to one in the kind of number that decides, such as balls, where rationals
             do not.
     """
-    example, predicts_rightly = None, False
-    if decidable is None:
-        example = smallest_counterexample(prototype)
-        if example is None:
-            example = smallest_counterexample(prototype, sides=claimed_sides)
-            predicts_rightly = example is not None
     made = decidable or (lambda instance: instance)
-    found = (example.construction, example.prompt) if example is not None else _drawn(prototype, made)
+    example = _smallest(prototype) if decidable is None else None
+    found = (example.construction, example.prompt) if example is not None else None
+    if found is None and (found := _drawn(prototype, made, shrunk=False)) is not None:
+        depth = found[0].depth
+        if decidable is None and depth > MOST_LAYERS:
+            example = _smallest(prototype, depth, MOST_LAYERS + 1)
+        found = (example.construction, example.prompt) if example is not None else _drawn(prototype, made, shrunk=True)
     if found is None:
         return None
     failure = check(*made(found)).failure
     assert failure is not None, "a counterexample to a prediction is one to some claim"
     at = failure.claim.layer if failure.claim.kind == "step" else None
-    mending = hints(prototype, [made(found), *map(made, typical)], at)
-    return Refutation(*found, failure, example, predicts_rightly, mending)
+    tried = [made(found), *map(made, typical)]
+    rightly = [not _is_wrong(*instance) for instance in tried]
+    return Refutation(*found, failure, example, rightly[0], not all(rightly), hints(prototype, tried, at))
 
 
 def with_nonzero_scalars(instance: Instance) -> Instance:
@@ -134,8 +145,20 @@ def with_nonzero_scalars(instance: Instance) -> Instance:
     return map_parameters(construction, lambda held, p: held if p.is_matrix or held else 1), prompt
 
 
-def _drawn(prototype: Construction, made: Callable[[Instance], Instance]) -> Instance | None:
-    """The smallest failing instance that Hypothesis finds, the same in every run."""
+def _smallest(prototype: Construction, most: int = MOST_LAYERS, fewest: int = 0) -> Counterexample | None:
+    """The smallest counterexample to the prediction; if there is none, to anything that is claimed."""
+    sizes = LARGEST if fewest == 0 else Sizes(2, 1, 1)  # of many layers the polynomials are large
+    example = smallest_counterexample(prototype, sizes, most, fewest)
+    return example or smallest_counterexample(prototype, sizes, most, fewest, claimed_sides)
+
+
+def _is_wrong(construction: Construction, prompt: Prompt) -> bool:
+    """Whether the prediction certainly differs from the algorithm's."""
+    return compare(*predictions(construction, prompt)).verdict is Verdict.DIFFERENT
+
+
+def _drawn(prototype: Construction, made: Callable[[Instance], Instance], shrunk: bool) -> Instance | None:
+    """A failing instance that Hypothesis finds, the same in every run; the smallest that it finds, if it is shrunk."""
 
     def fails(instance: Any) -> bool:
         try:
@@ -144,13 +167,14 @@ def _drawn(prototype: Construction, made: Callable[[Instance], Instance]) -> Ins
             return False
         return report.failure is not None
 
-    drawn = instances(prototype, _sizes(prototype))
+    drawn = instances(prototype, SIZES.map(lambda sizes: sizes.meant_for(prototype)))
     chosen = settings(
         max_examples=MOST_EXAMPLES,
         derandomize=True,
         database=None,
         deadline=None,
         suppress_health_check=list(HealthCheck),
+        phases=(Phase.generate, Phase.shrink) if shrunk else (Phase.generate,),
     )
     try:
         construction, prompt = find(drawn, fails, settings=chosen)
@@ -159,28 +183,21 @@ def _drawn(prototype: Construction, made: Callable[[Instance], Instance]) -> Ins
     return construction, prompt
 
 
-def _sizes(prototype: Construction) -> Any:
-    from numerics.strategies import SIZES
-
-    return SIZES.map(lambda sizes: sizes.meant_for(prototype))
-
-
-def _named(prompt: Prompt) -> Iterator[tuple[str, str]]:
-    for name, entry in (("X", prompt.X), ("Y", prompt.Y), ("x_query", prompt.x_query), *prompt.extras):
-        yield name, _written(entry)
+def _size(construction: Construction, prompt: Prompt) -> str:
+    n, d, m = Sizes.of(prompt)
+    return f"{construction.depth} layer{'' if construction.depth == 1 else 's'}, n = {n}, d = {d}, m = {m}"
 
 
-def _written(rows: Any) -> str:
-    """A matrix of numbers in the shortest form."""
-    if isinstance(rows, (list, tuple)):
-        parts = [_written(part) for part in rows]
-        return parts[0] if len(parts) == 1 else f"[{', '.join(parts)}]"
-    return str(rows)
+def _short_block(block: Block) -> str:
+    return short(_table(block))
 
 
-def _rows(entry: Any) -> list[str]:
+def _rows(block: Block) -> list[str]:
     """The rows of a matrix, its columns aligned."""
-    values = getattr(entry, "value", entry)
-    table = [[str(value) for value in row] for row in values.tolist()]
+    table = _table(block)
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     return [f"[{'  '.join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))}]" for row in table]
+
+
+def _table(block: Block) -> list[list[str]]:
+    return [[str(value) for value in row] for row in block.entry.tolist()]

@@ -40,7 +40,7 @@ def construction_in(where: str) -> Construction:
     Raises:
         BadInput: if there is no such file or name, the file cannot be imported, or the name is no construction's.
     """
-    file, name = _parted(where)
+    file, name = parted(where)
     module = module_at(file)
     if name:
         return as_construction(_named(module, file, name), f"{file}:{name}")
@@ -57,7 +57,7 @@ def object_in(where: str) -> Any:
     Raises:
         BadInput: if there is no such file or name, or the file cannot be imported.
     """
-    file, name = _parted(where)
+    file, name = parted(where)
     if not name:
         raise BadInput(f"{where}: a name is required; pass {file}:NAME")
     return _named(module_at(file), file, name)
@@ -115,7 +115,7 @@ def module_at(file: Path) -> ModuleType:
     return module
 
 
-def _parted(where: str) -> tuple[Path, str]:
+def parted(where: str) -> tuple[Path, str]:
     """(file, name): parted at the last colon, unless all of it is a file."""
     file, colon, name = where.rpartition(":")
     return (Path(where), "") if not colon or Path(where).is_file() else (Path(file), name)
@@ -157,8 +157,14 @@ def _line(error: BaseException, file: Path) -> str:
     """Where in the file an error arose: the last of its lines that the traceback names."""
     if isinstance(error, SyntaxError):
         return ""  # it names its line itself
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == file]
-    return f"line {lines[-1]}, " if lines else ""
+    own = frames_in(error, file)
+    return f"line {own[-1].lineno}, " if own else ""
+
+
+def frames_in(error: BaseException, file: Path) -> list[traceback.FrameSummary]:
+    """The frames of an error's traceback that are in a file, the innermost last."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return [frame for frame in frames if Path(frame.filename).resolve() == file.resolve()]
 
 
 def _neighbours(file: Path) -> Iterator[Path]:

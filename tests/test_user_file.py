@@ -79,7 +79,7 @@ def test_a_module_beside_the_file_can_be_imported_by_it(put):
         ("zzz", "no name 'zzz'; it defines Slower, Unfinished, Needy, two_steps, number, predict"),
         ("number", "number is a int, not a Construction"),
         ("predict", "predict is a function, not a Construction"),
-        ("Unfinished", "it lacks depth, embed, initial, layer, predict, read_out, state, step"),
+        ("Unfinished", "it lacks embed, initial, layer, predict, read_out, step"),
         ("Needy", "Needy cannot be built without arguments"),
         ("", "which construction is meant. it defines Slower, Needy, two_steps; pass"),
     ],
