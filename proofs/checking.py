@@ -27,6 +27,7 @@ from numerics.check import check as check_on_a_prompt
 from numerics.instances import Sizes
 from numerics.mutations import Instance, Mutation, arbitrary_iterates
 from numerics.rationals import NotRational
+from proofs.arguments import BadInput
 from proofs.construction_theorem import (
     ConstructionTheorem,
     Draw,
@@ -39,6 +40,7 @@ from proofs.formula import sum_written
 from proofs.induction import prove
 from proofs.proof import Identity, Proof
 from proofs.refutations import Refutation, refutation_found, with_nonzero_scalars
+from proofs.user_file import as_construction
 from proofs.words import Sum
 
 PROVED, HOLDS_SO_FAR, REFUTED, UNDECIDED = "proved", "holds", "refuted", "undecided"
@@ -141,7 +143,9 @@ class Check:
 
 
 @overload
-def check(construction: Construction, prompt: None = None, *, settings: Settings | None = None) -> Check: ...
+def check(
+    construction: Construction | type[Construction], prompt: None = None, *, settings: Settings | None = None
+) -> Check: ...
 
 
 @overload
@@ -149,25 +153,33 @@ def check(construction: Construction, prompt: Prompt, **options: Any) -> CheckRe
 
 
 def check(
-    construction: Construction, prompt: Prompt | None = None, *, settings: Settings | None = None, **options: Any
+    construction: Construction | type[Construction],
+    prompt: Prompt | None = None,
+    *,
+    settings: Settings | None = None,
+    **options: Any,
 ) -> Check | CheckReport:
     """Whether a construction runs its algorithm: proved for all sizes, or refuted by a smallest counterexample.
 
     >>> from constructions import GradientDescent
-    >>> check(GradientDescent(step_sizes=[1])).verdict
+    >>> check(GradientDescent).verdict
     'proved'
 
     Args:
-        construction: the construction. The values of its parameters do not matter, but which of them are None (zero)
-            or looped does.
+        construction: the construction, or its class. The values of its parameters do not matter, but which of them are
+            None (zero) or looped does.
         prompt: only on this prompt, with the parameters that the construction has; see ``numerics.check``.
         settings: seed, number of instances and device; by default those of ``Settings()``.
         options: those of ``numerics.check``, with a prompt.
 
     Raises:
         ValueError: if shapes disagree, or a parameter is not finite; the message names where.
-        TypeError: if something is no block, scalar or stream where one is required.
+        TypeError: if something is no block, scalar or stream where one is required, or no construction came.
     """
+    try:
+        construction = as_construction(construction, getattr(construction, "__name__", repr(construction)))
+    except BadInput as error:
+        raise TypeError(str(error)) from error
     if prompt is not None:
         return check_on_a_prompt(construction, prompt, **options)
     if options:

@@ -46,16 +46,10 @@ def assert_implements(
         TypeError, ValueError: if it is no construction, or its shapes do not fit.
     """
     __tracebackhide__ = True
-    from proofs.arguments import BadInput
     from proofs.checking import check
     from proofs.evidence import Settings
-    from proofs.user_file import as_construction
 
-    try:
-        held = as_construction(construction, getattr(construction, "__name__", repr(construction)))
-    except BadInput as error:
-        raise TypeError(str(error)) from None
-    found = check(held, settings=Settings(seed, instances, device or _DEVICE.get()))
+    found = check(construction, settings=Settings(seed, instances, device or _DEVICE.get()))
     if not found.holds:
         raise AssertionError(str(found))
 

@@ -1,7 +1,8 @@
 """Everything that the README and the pages of docs/ show runs.
 
 The python and pycon blocks of a page run in order, in one namespace; its `icl` commands exit with 0, and where a page
-shows what a command prints, it prints that.
+shows what a command prints, it prints that. A python block whose first line is a file's name, as in `# mine.py`, is
+that file for the commands.
 """
 
 import doctest
@@ -126,6 +127,9 @@ def test_examples_run(name, tmp_path, monkeypatch):
     ],
 )
 def test_command_succeeds_and_prints_what_is_shown(name, command, tmp_path):
+    for block in fenced_blocks(TEXTS[name]):
+        if named := re.match(r"# (\w+\.py)\n", block.source):
+            (tmp_path / named[1]).write_text(block.source, encoding="utf-8")
     arguments = shlex.split(command, comments=True)
     assert not {"|", ">", ">>", "<", "&&", ";", "&"} & set(arguments), "shown without a shell's operators, please"
     run = subprocess.run(
@@ -140,6 +144,18 @@ def test_command_succeeds_and_prints_what_is_shown(name, command, tmp_path):
     printed = [" ".join(line.split()) for line in run.stdout.splitlines()]
     missing = [line for line in shown if " ".join(line.split()) not in printed]
     assert not missing, f"{name} shows lines that {command!r} does not print: {missing}"
+
+
+def test_the_report_that_the_readme_shows_is_the_one_that_is_printed(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    module = types.ModuleType("page")
+    monkeypatch.setitem(sys.modules, "page", module)
+    blocks = fenced_blocks(TEXTS["README.md"])
+    (shown,) = (place for place, block in enumerate(blocks) if block.source.startswith("Unmasked: refuted"))
+    (file,) = (block for block in blocks if block.source.startswith("# heavy_ball.py"))
+    run_python(file, vars(module))
+    run_python(blocks[shown - 1], vars(module))
+    assert capsys.readouterr().out.startswith(blocks[shown].source)
 
 
 def test_a_wrong_answer_in_a_pycon_block_is_found():
