@@ -6,6 +6,7 @@ that file for the commands.
 """
 
 import doctest
+import os
 import re
 import shlex
 import subprocess
@@ -135,6 +136,7 @@ def test_command_succeeds_and_prints_what_is_shown(name, command, tmp_path):
     run = subprocess.run(
         [sys.executable, "-m", "proofs.command_line", *arguments[1:]],
         cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
     )

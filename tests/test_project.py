@@ -11,7 +11,7 @@ from proofs.publications import PUBLICATIONS
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-EXTRAS = {"cuda12", "cuda13", "plots", "torch", "dev"}
+EXTRAS = {"safetensors", "cuda12", "cuda13", "plots", "torch", "dev"}
 
 
 @pytest.mark.parametrize("command", ["make verify", "make test"])
