@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from constructions import Attention, GradientDescent, Layer, Mask, PreconditionedDescent
+from constructions import Attention, GradientDescent, Layer, Mask, PreconditionedDescent, TokenMap, Weight, ratio
 from proofs import check
 from proofs.command_line import main
 from proofs.evidence import Settings
@@ -162,6 +162,20 @@ def test_an_error_that_shows_with_more_layers_is_not_laid_on_the_invariant():
     assert refutation.where == "layer 2: slot 'y' of the group 'context'"
     assert refutation.predicts_rightly
     assert "the prediction is right there, but wrong on other prompts, as with more layers" in str(refutation)
+
+
+def test_weights_that_read_the_data_are_no_theorem():
+    class Cheat(GradientDescent):
+        def layer(self, l, prompt):
+            gradient = (prompt.Y @ prompt.X.T).scale(ratio(self.step_sizes[l], prompt.n))
+            return Layer(TokenMap(Weight({("y", "x"): -gradient})))
+
+        def step(self, l, W, prompt):
+            return W + (prompt.Y @ prompt.X.T).scale(ratio(self.step_sizes[l], prompt.n))
+
+    found = check(Cheat, settings=Settings(instances=2))
+    assert found.verdict == "undecided"
+    assert "the weights depend on the data: sublayer 1, weight, block y <- x contains Y" in str(found)
 
 
 def test_options_without_a_prompt_are_refused():
