@@ -1,5 +1,6 @@
 """Kinds of number, tasks and checks: NumPy, CuPy, SciPy, python-flint and Hypothesis live here."""
 
+from numerics.alignment import Alignment, alignment
 from numerics.balls import precision
 from numerics.check import CheckReport, Failure, check
 from numerics.rounding import Rounded
@@ -8,11 +9,13 @@ from numerics.tasks import LinearTask
 from numerics.weight_files import Part, load_weights, state_dict_heads
 
 __all__ = [
+    "Alignment",
     "CheckReport",
     "Failure",
     "LinearTask",
     "Part",
     "Rounded",
+    "alignment",
     "check",
     "conjugate_gradient_step_count",
     "gradient_descent_step_count",
