@@ -3,6 +3,7 @@
 from proofs.catalogue import catalogue, theorem_named
 from proofs.checking import Check, check
 from proofs.evidence import Evidence, Settings
+from proofs.identification import Identification, identify
 from proofs.induction import prove
 from proofs.newton_data_run import NewtonRun, newton_run
 from proofs.proof import Proof
@@ -11,6 +12,7 @@ from proofs.theorem import Theorem, Verification, verify
 __all__ = [
     "Check",
     "Evidence",
+    "Identification",
     "NewtonRun",
     "Proof",
     "Settings",
@@ -18,6 +20,7 @@ __all__ = [
     "Verification",
     "catalogue",
     "check",
+    "identify",
     "newton_run",
     "prove",
     "theorem_named",

@@ -14,10 +14,23 @@ import traceback
 from collections.abc import Sequence
 
 from numerics.device import NoDevice
-from proofs import check_command, reports, run_command, show_command, verify_command
+from proofs import (
+    check_command,
+    identify_command,
+    reports,
+    run_command,
+    show_command,
+    verify_command,
+)
 from proofs.arguments import BadInput, Parser
 
-COMMANDS = (show_command, verify_command, check_command, run_command)
+COMMANDS = (
+    show_command,
+    verify_command,
+    check_command,
+    identify_command,
+    run_command,
+)
 """The modules whose ``add_parser`` adds a command, in the order of the help."""
 
 
