@@ -16,6 +16,7 @@ Reference: von Oswald et al. (2023), appendix A.10, who tune by Adam; the spectr
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -87,8 +88,13 @@ def tuned_descent(
 
     def objective(logs: Array) -> tuple[float, Array]:
         parameters = np.exp(logs)
-        value, gradient = _loss(spectra, task.n, *free.steps(parameters))
-        return float(np.log(value)), free.pulled_back(gradient) * parameters / value
+        # A step of the line search may lead out of the range of floats: it is taken back.
+        with np.errstate(over="ignore", invalid="ignore"):
+            value, gradient = _loss(spectra, task.n, *free.steps(parameters))
+            slope = free.pulled_back(gradient) * parameters / value
+        if not (np.isfinite(value) and np.isfinite(slope).all()):
+            return math.inf, np.zeros_like(logs)
+        return math.log(value), slope
 
     runs = [minimize(objective, np.log(start), jac=True, method="BFGS") for start in free.starts(spectra, task.n)]
     best = min(runs, key=lambda run: run.fun)

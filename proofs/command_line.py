@@ -1,4 +1,4 @@
-"""The command line ``icl``: list, show and verify the theorems, check constructions of one's own, run them on data.
+"""The command line ``icl``: list, show and verify the theorems, run constructions on data, draw pictures.
 
 Exit codes: 0 verified, 1 refuted or not verified, 2 bad usage or input, which is one sentence on the standard error, or
 a check that could decide nothing.
@@ -17,6 +17,7 @@ from numerics.device import NoDevice
 from proofs import (
     check_command,
     identify_command,
+    plot_command,
     reports,
     run_command,
     show_command,
@@ -30,6 +31,7 @@ COMMANDS = (
     check_command,
     identify_command,
     run_command,
+    plot_command,
 )
 """The modules whose ``add_parser`` adds a command, in the order of the help."""
 

@@ -1,7 +1,7 @@
 """What the tests need from the machine, the array namespaces, and the Hypothesis profile.
 
-A test that needs something which not every machine has says so by a mark: `cuda`, `torch`, `latex` or
-`browser`. Where that is missing the test is skipped and the reason printed; but a name listed in the
+A test that needs something which not every machine has says so by a mark: `cuda`, `torch`, `plots`,
+`latex` or `browser`. Where that is missing the test is skipped and the reason printed; but a name listed in the
 environment variable ICL_REQUIRE, separated by commas, must be there, and then the test fails instead.
 """
 
@@ -39,6 +39,11 @@ def torch_missing():
     return import_failure("torch", "icl-theory[torch]")
 
 
+def plots_missing():
+    """Why Matplotlib cannot be imported here, or None."""
+    return import_failure("matplotlib", "icl-theory[plots]")
+
+
 def latex_missing():
     """Why no LaTeX can be run here, or None."""
     return program_failure("pdflatex", "lualatex")
@@ -73,6 +78,7 @@ def program_failure(*names):
 MISSING = {
     "cuda": functools.cache(cuda_missing),
     "torch": functools.cache(torch_missing),
+    "plots": functools.cache(plots_missing),
     "latex": functools.cache(latex_missing),
     "browser": functools.cache(browser_missing),
 }
@@ -114,3 +120,16 @@ def pytest_runtest_setup(item):
 def xp(request):
     """An array namespace: NumPy, the strict reference, and CuPy where there is a device."""
     return importlib.import_module(request.param)
+
+
+DRAWN_FROM = {"seed": 3, "tasks": 40}
+"""What the pictures of the fixture ``drawn`` are drawn from."""
+
+
+@pytest.fixture(scope="session")
+def drawn():
+    """Every picture as a figure by its name, each drawn once in a process."""
+    from proofs.picture import Drawing
+    from proofs.pictures import pictures
+
+    return functools.cache(lambda name: pictures()[name].draw(Drawing(**DRAWN_FROM)))

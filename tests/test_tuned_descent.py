@@ -80,6 +80,12 @@ def test_tuned_networks_reproduce_the_reference_values():
     np.testing.assert_allclose(sorted(untied.step_sizes), [4.00, 11.57], rtol=0.01)
 
 
+def test_search_steps_back_where_a_line_search_leaves_the_range_of_floats():
+    found = tuned_descent(layers=5, contexts=30)
+    assert found.loss < tuned_descent(layers=4, contexts=30).loss
+    assert found.slope < 1e-3
+
+
 def test_tuned_parameters_come_as_a_network():
     assert tuned_descent(SMALL, 2, contexts=50, curvature=False).construction.depth == 2
     network = tuned_descent(SMALL, 2, contexts=50, shared=False).construction
