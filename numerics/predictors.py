@@ -90,9 +90,10 @@ def predictions(predict: Predict, X: Any, Y: Any, x_query: Any, at: str = "", na
         )
     finite = xp.all(xp.isfinite(result), axis=(-2, -1))
     if not bool(xp.all(finite)):
-        bad = [i for i, fine in enumerate(finite.tolist()) if not fine]
+        count = finite.shape[0]
+        bad = [i for i in range(count) if not bool(finite[i])]
         raise ValueError(
-            f"{name} returned NaN or infinity for {len(bad)} of {len(finite)} tasks, the first of them task {bad[0]}, "
+            f"{name} returned NaN or infinity for {len(bad)} of {count} tasks, the first of them task {bad[0]}, "
             f"for {shapes}: a model that diverges there cannot be measured; leave such tasks out"
         )
     return result

@@ -154,3 +154,10 @@ def test_softmax_attention_agrees_with_autograd():
     exact = torch.cat([row.mT for row in rows], dim=-2).numpy()
     assert found.method == "differences"
     assert (np.abs(found.G - exact).max(axis=(1, 2)) <= found.error).all()
+
+
+@pytest.mark.parametrize("method", ["probing", "differences"])
+def test_sensitivities_are_those_of_numpy_in_every_array_library(xp, method):
+    descent, moved = GradientDescent(step_sizes=[1, 2]), [xp.asarray(array) for array in PROMPTS]
+    host, found = sensitivities(descent, *PROMPTS, method), sensitivities(descent, *moved, method)
+    assert bool(xp.all(xp.abs(found.G - xp.asarray(host.G)) <= 1e-9))
