@@ -68,7 +68,9 @@ def pulled_back(output: Block, sources: Sequence[TapeBlock], cotangent: Entry | 
     if isinstance(output, Zero):
         return [Zero(*source.shape) for source in sources]
     if not isinstance(output, TapeBlock):
-        raise TypeError(f"the output is a {type(output).__name__}, which has no tape: make its sources by variable(...)")
+        raise TypeError(
+            f"the output is a {type(output).__name__}, which has no tape: make its sources by variable(...)"
+        )
     cotangents = {id(output): _first_cotangent(output, cotangent)}
     wanted = {id(source) for source in sources}
     for block in _outputs_first(output):
@@ -122,6 +124,10 @@ class TapeBlock(Block):
     """
 
     __slots__ = ("held", "is_recorded", "pullbacks")
+
+    held: Block
+    is_recorded: bool
+    pullbacks: tuple[Pullback, ...]
 
     def __init__(self, held: Block, pullbacks: Sequence[Pullback] = (), is_recorded: bool = False) -> None:
         self.held = held

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import platform
 import re
 import sys
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
-from importlib import metadata
 from math import isfinite
 from typing import Any
 
@@ -16,12 +14,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from numerics.versions import LIBRARIES as LIBRARIES
+from numerics.versions import version as version
+from numerics.versions import versions
 from proofs.evidence import FAILS, HOLDS, NOT_RUN, Evidence, Settings
 from proofs.processes import gathered_in_processes
 from proofs.theorem import SYSTEMS, Theorem, Verification, gathered
-
-LIBRARIES = ("numpy", "scipy", "sympy", "python-flint", "hypothesis", "cupy", "icl-theory")
-"""The distributions whose versions a report names."""
 
 _STYLES = {"verified": "green", "REFUTED": "bold red", "not verified": "yellow"}
 
@@ -139,21 +137,6 @@ def report_as_json(verifications: Sequence[Verification], settings: Settings) ->
         "theorems": [verification.as_json() for verification in verifications],
     }
     return json.dumps(_finite(report), indent=2, allow_nan=False) + "\n"
-
-
-def versions() -> dict[str, str | None]:
-    """The versions of Python and of the libraries; null for one that is not installed."""
-    return {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}}
-
-
-def version(name: str) -> str | None:
-    """The installed version of a distribution; CuPy has one for each CUDA."""
-    for distribution in (name, "cupy-cuda12x", "cupy-cuda13x") if name == "cupy" else (name,):
-        try:
-            return metadata.version(distribution)
-        except metadata.PackageNotFoundError:
-            continue
-    return None
 
 
 def folded(text: str, indent: int) -> Iterator[str]:
