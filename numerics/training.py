@@ -165,9 +165,7 @@ def _require_sound(settings: TrainingSettings, loss: float, norm: float) -> None
         raise Diverged(f"the gradient has the norm {norm}, the loss is {loss:.6g}")
     zero = loss_of_zero(settings.task, settings.factor)
     if loss > settings.give_up_at * zero:
-        raise Diverged(
-            f"the loss is {loss:.6g}, more than {settings.give_up_at:g} times {zero:.6g}, that of predicting 0"
-        )
+        raise Diverged(f"the loss is {loss:.6g}, over {settings.give_up_at:g} times the {zero:.6g} of predicting 0")
 
 
 def _vector(matrices: Matrices) -> Array:

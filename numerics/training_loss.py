@@ -21,6 +21,7 @@ import array_api_compat
 from constructions.block import Block
 from constructions.construction import Construction, forward
 from constructions.prompt import Prompt
+from numerics.floats import FloatBlock
 from numerics.one_layer_population import ContextLaw, population_loss
 from numerics.reverse import TapeBlock, pulled_back, variable
 from numerics.tasks import Sampled
@@ -48,7 +49,7 @@ def sampled_loss(network: Construction, tasks: Sampled, factor: float = 1.0) -> 
         cut = Prompt(tasks.X[first:last], tasks.Y[first:last], tasks.x_query[first:last])
         prediction = forward(with_matrices(network, sources), cut.lifted(TapeBlock))
         error = _entry(prediction, tasks.y_query[first:last]) - tasks.y_query[first:last]
-        gradients = _gradients(prediction, sources, error * (2 * factor / many))
+        gradients = _gradients(prediction, sources, FloatBlock(error * (2 * factor / many)))
         return float((error**2).sum()) * factor / many, gradients
 
     if not array_api_compat.is_numpy_array(tasks.X):
@@ -65,7 +66,7 @@ def sampled_loss(network: Construction, tasks: Sampled, factor: float = 1.0) -> 
     return total, gradients
 
 
-def _gradients(output: Block, sources: dict[str, TapeBlock], cotangent: Any = None) -> dict[str, Any]:
+def _gradients(output: Block, sources: dict[str, TapeBlock], cotangent: FloatBlock | None = None) -> dict[str, Any]:
     """The gradient with respect to each source by name, as arrays."""
     found = zip(sources.items(), pulled_back(output, list(sources.values()), cotangent), strict=True)
     return {name: source.held.entry * 0 if gradient.is_zero else gradient.entry for (name, source), gradient in found}

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -123,14 +124,12 @@ class TrainingRun:
             raise ValueError(f"{record} is no record of a training run: {error}") from error
         expected = matrices_of(_initial(settings))
         try:
-            with np.load(arrays, allow_pickle=False) as numbers:
+            with arrays.open("rb") as file, np.load(file, allow_pickle=False) as numbers:
                 kinds = [
                     {name: numbers[f"{kind}/{name}"] for name in expected} for kind in ("matrix", "first", "second")
                 ]
                 step, losses = int(numbers["step"]), [float(loss) for loss in numbers["losses"]]
-        except (KeyError, ValueError, EOFError, OSError) as error:
-            if isinstance(error, FileNotFoundError):
-                raise
+        except (KeyError, ValueError, EOFError, BadZipFile) as error:
             raise ValueError(f"{arrays} does not hold the arrays of {record}: {error}") from error
         for name, matrix in expected.items():
             if any(kind[name].shape != matrix.shape for kind in kinds):
