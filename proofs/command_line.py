@@ -1,4 +1,4 @@
-"""The command line ``icl``: list, show and verify the theorems, run constructions on data, draw pictures.
+"""The command line ``icl``: list, show and verify theorems, run constructions on data, train networks, draw pictures.
 
 Exit codes: 0 verified, 1 refuted or not verified, 2 bad usage or input, which is one sentence on the standard error, or
 a check that could decide nothing.
@@ -21,6 +21,7 @@ from proofs import (
     reports,
     run_command,
     show_command,
+    train_command,
     verify_command,
 )
 from proofs.arguments import BadInput, Parser
@@ -31,6 +32,7 @@ COMMANDS = (
     check_command,
     identify_command,
     run_command,
+    train_command,
     plot_command,
 )
 """The modules whose ``add_parser`` adds a command, in the order of the help."""
