@@ -16,7 +16,8 @@ from constructions.gauge import GaugedAttention
 from constructions.gdpp import GDPlusPlus
 from constructions.gdpp_spectrum import GDPlusPlusSpectrum
 from constructions.gradient_descent import GradientDescent
-from constructions.parameters import Repeated
+from constructions.parameters import Repeated, parameters
+from constructions.self_attention import LinearSelfAttention
 from constructions.unmasked import OneUnmaskedLayer, UnmaskedGradientDescent
 from numerics.instances import Sizes
 from numerics.mutations import Instance
@@ -74,6 +75,18 @@ def _gradient_descent() -> tuple[Theorem, ...]:
                 "weights, invertible A and C, and s != 0, at every depth."
             ),
             prototype=GaugedAttention(W_K=[_ONE], W_Q=[_ONE], W_V=[_ONE], P=[_ONE], A=[_ONE], C=[_ONE], scales=[1]),
+        ),
+        ConstructionTheorem(
+            name="linear_self_attention_multiplies_every_token_by_one_matrix",
+            system=_PAPER,
+            reference="the layer of von Oswald et al. (2023), section 2, arXiv 2212.07677; this project's recursion",
+            statement=(
+                "k layers of linear self-attention with any weights, keys from the context, multiply every token "
+                "(x; y) by one matrix, T <- T + P W_V (T Z) (W_K T Z)^T W_Q T from T = I, Z = [X; Y]; so the "
+                "prediction, minus the y rows of the query (x_query; 0), is -T_yx x_query, linear in the query, and T "
+                "depends on the context through Z Z^T alone."
+            ),
+            prototype=LinearSelfAttention(**{name: [_ONE] for name in parameters(LinearSelfAttention)}),
         ),
     )
 
