@@ -10,7 +10,7 @@ The first part is odd, the second even in the targets. Both are polynomials in t
 
     E S B S = (1 - 1/n) Sigma B Sigma + (1/n) F(B)      E tr(B S) S = (1 - 1/n) tr(B Sigma) Sigma + (1/n) F(B)
 
-with F(B) = E x x^T B x x^T = Sigma (B + B^T) Sigma + tr(B Sigma) Sigma + excess Diag(B), B symmetric in the second.
+of a symmetric B, with F(B) = E x x^T B x x^T = 2 Sigma B Sigma + tr(B Sigma) Sigma + excess Diag(B).
 excess is 0 for Gaussian inputs; otherwise coordinates are iid and symmetric, and it is E x^4 - 3 (E x^2)^2.
 
 The minimum over all weights is that of the odd part, N = -K^-1 Sigma Omega with K = E v v^T, where the even one is 0.
@@ -57,7 +57,7 @@ class ContextLaw:
     excess: Scalar = 0
 
     def sandwiched(self, B: Block) -> Block:
-        """E S B S."""
+        """E S B S, for a symmetric B."""
         return (self.Sigma @ B @ self.Sigma).scale(1 - ratio(1, self.n)) + self._fourth(B)
 
     def weighted(self, B: Block) -> Block:
@@ -66,7 +66,7 @@ class ContextLaw:
 
     def _fourth(self, B: Block) -> Block:
         """F(B) / n."""
-        gaussian = self.Sigma @ (B + B.T) @ self.Sigma + _times(self.Sigma, trace(B, self.Sigma))
+        gaussian = (self.Sigma @ B @ self.Sigma).scale(2) + _times(self.Sigma, trace(B, self.Sigma))
         return (gaussian + B.hadamard(B.identity(B.rows)).scale(self.excess)).scale(ratio(1, self.n))
 
     @property
