@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from proofs import descent_pictures, loss_pictures
+from proofs import descent_pictures, loss_pictures, training_pictures
 from proofs.picture import Picture
 
-MODULES = (loss_pictures, descent_pictures)
+MODULES = (loss_pictures, descent_pictures, training_pictures)
 """The modules whose ``PICTURES`` there are."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from proofs import reports
 from proofs.arguments import BadInput, Commands, require_writable, unknown
@@ -27,6 +28,13 @@ def add_parser(commands: Commands) -> None:
     plot.add_argument(
         "--tasks", type=int, default=10_000, metavar="N", help="tasks that a loss is a mean over (default: 10000)"
     )
+    plot.add_argument(
+        "--run",
+        dest="training_run",
+        type=Path,
+        metavar="PATH",
+        help="a run of icl train, for the pictures of trained networks (default: one layer, trained now)",
+    )
     plot.set_defaults(run=_plot)
 
 
@@ -40,8 +48,11 @@ def _plot(arguments: argparse.Namespace) -> int:
     if name not in known:
         raise BadInput(unknown("picture", arguments.name, list(known)).replace("see icl list", "see icl plot"))
     path = arguments.output if arguments.output is not None else Path(f"{name}.svg")
+    picture = known[name]
+    if arguments.training_run is not None and not picture.is_of_training:
+        raise BadInput(f"{name} shows no trained network: leave out --run")
     try:
-        drawing = Drawing(arguments.seed, arguments.tasks)
+        drawing = Drawing(arguments.seed, arguments.tasks, arguments.training_run)
         require_format(path)
         require_matplotlib()
     except (NoMatplotlib, ValueError) as error:
@@ -49,13 +60,23 @@ def _plot(arguments: argparse.Namespace) -> int:
     require_writable(path)
     with reports.progress_bar() as bar:
         bar.add_task(f"drawing {name}", total=None)
-        figure = known[name].draw(drawing)
+        figure = _drawn(picture, drawing)
     try:
         saved(figure, path)
     except OSError as error:
         raise BadInput(f"cannot write {path}: {error.strerror or error}") from error
     print(f"wrote {path}")
     return 0
+
+
+def _drawn(picture: Picture, drawing: Drawing) -> Any:
+    if not picture.is_of_training:
+        return picture.draw(drawing)
+    try:
+        return picture.draw(drawing)
+    except (OSError, ValueError) as error:
+        # A run that cannot be read, or of a network for which the picture makes no sense.
+        raise BadInput(str(error)) from error
 
 
 def _listed(known: Iterable[Picture]) -> Iterator[str]:

@@ -127,9 +127,21 @@ DRAWN_FROM = {"seed": 3, "tasks": 40}
 
 
 @pytest.fixture(scope="session")
-def drawn():
+def short_run(tmp_path_factory):
+    """Where a short training run was saved: one layer, 60 small steps."""
+    from numerics.training import train
+    from numerics.training_run import TrainingRun
+    from numerics.training_settings import von_oswald
+
+    path = tmp_path_factory.mktemp("run") / "short"
+    train(TrainingRun.begun(von_oswald(steps=60, batch=32, seed=DRAWN_FROM["seed"]))).save(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def drawn(short_run):
     """Every picture as a figure by its name, each drawn once in a process."""
     from proofs.picture import Drawing
     from proofs.pictures import pictures
 
-    return functools.cache(lambda name: pictures()[name].draw(Drawing(**DRAWN_FROM)))
+    return functools.cache(lambda name: pictures()[name].draw(Drawing(**DRAWN_FROM, run=short_run)))
