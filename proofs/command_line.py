@@ -1,4 +1,4 @@
-"""The command line ``icl``: list, show and verify theorems, run constructions on data, train networks, draw pictures.
+"""The command line ``icl``: list, show and verify theorems, check and identify networks, run, train and draw them.
 
 Exit codes: 0 verified, 1 refuted or not verified, 2 bad usage or input, which is one sentence on the standard error, or
 a check that could decide nothing.
