@@ -33,15 +33,16 @@ MOST_VALUES = 6
 
 def described(construction: Construction) -> str:
     """The construction for a terminal: parameters, tokens, embedding, layers, invariant, algorithm and read-out."""
-    return as_text(_parts(construction, "text"))
+    return as_text(described_parts(construction, "text"))
 
 
 def described_in_latex(construction: Construction) -> str:
     """The construction as one display formula, for a notebook."""
-    return as_latex(_parts(construction, "latex"))
+    return as_latex(described_parts(construction, "latex"))
 
 
-def _parts(construction: Construction, style: Style) -> Iterator[Part]:
+def described_parts(construction: Construction, style: Style) -> Iterator[Part]:
+    """The same as headings, sentences, tables and block matrices, whose formulas are in that style."""
     yield Heading(": ".join(filter(None, [type(construction).__name__, first_line(type(construction))])))
     try:
         parts = list(_Drawing(construction, style).parts())

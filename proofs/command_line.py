@@ -35,6 +35,9 @@ COMMANDS = (
     train_command,
     plot_command,
 )
+from proofs import report_command, run_command, show_command, verify_command
+
+COMMANDS = (show_command, verify_command, report_command, run_command)
 """The modules whose ``add_parser`` adds a command, in the order of the help."""
 
 

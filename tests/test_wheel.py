@@ -80,6 +80,10 @@ def test_wheel_holds_the_shipped_tables(members):
     assert {"numerics/data/longley.csv", "numerics/data/norris.csv", "numerics/data/README.md"} <= members
 
 
+def test_wheel_holds_what_the_report_is_made_of(members):
+    assert {f"proofs/page/report.{ending}" for ending in ("html.jinja", "css", "js")} <= members
+
+
 def test_installed_packages_import_outside_the_checkout(environment, tmp_path):
     code = """if True:
         import constructions, numerics, proofs

@@ -1,0 +1,45 @@
+"use strict";
+{
+  const form = document.getElementById("filter");
+  const input = document.getElementById("filter-text");
+  const output = form.querySelector("output");
+  const filter = () => {
+    const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
+    const shown = new Set();
+    for (const element of document.querySelectorAll("[data-theorem]")) {
+      const name = element.dataset.theorem.replaceAll("_", " ");
+      const text = `${name} ${element.dataset.theorem}`.toLowerCase();
+      element.hidden = !words.every((word) => text.includes(word));
+      if (!element.hidden) shown.add(name);
+    }
+    for (const group of document.querySelectorAll("[data-filtered]")) {
+      group.hidden = !group.querySelector("[data-theorem]:not([hidden])");
+    }
+    output.value = words.length ? `${shown.size} shown` : "";
+  };
+  const openTarget = () => {
+    // A link leads to a theorem that the filter hides: the filter gives way.
+    const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    if (target && target.closest("[hidden]")) {
+      input.value = "";
+      filter();
+      target.scrollIntoView();
+    }
+  };
+  form.hidden = false;
+  form.addEventListener("submit", (event) => event.preventDefault());
+  input.addEventListener("input", filter);
+  addEventListener("hashchange", openTarget);
+  addEventListener("beforeprint", () => {
+    for (const details of document.querySelectorAll("details:not([open])")) {
+      details.open = true;
+      details.dataset.opened = "";
+    }
+  });
+  addEventListener("afterprint", () => {
+    for (const details of document.querySelectorAll("details[data-opened]")) {
+      details.open = false;
+      delete details.dataset.opened;
+    }
+  });
+}
