@@ -1,4 +1,4 @@
-"""The command line ``icl``: list, show and verify theorems, check and identify networks, run, train and draw them.
+"""The command line ``icl``: list, show, verify and report theorems, check, identify, run, train and draw networks.
 
 Exit codes: 0 verified, 1 refuted or not verified, 2 bad usage or input, which is one sentence on the standard error, or
 a check that could decide nothing.
@@ -18,6 +18,7 @@ from proofs import (
     check_command,
     identify_command,
     plot_command,
+    report_command,
     reports,
     run_command,
     show_command,
@@ -34,10 +35,8 @@ COMMANDS = (
     run_command,
     train_command,
     plot_command,
+    report_command,
 )
-from proofs import report_command, run_command, show_command, verify_command
-
-COMMANDS = (show_command, verify_command, report_command, run_command)
 """The modules whose ``add_parser`` adds a command, in the order of the help."""
 
 

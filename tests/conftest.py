@@ -50,8 +50,8 @@ def latex_missing():
 
 
 def browser_missing():
-    """Why no Chromium can be run here, or None."""
-    return program_failure("chromium", "chromium-browser", "google-chrome")
+    """Why no Chromium can be driven here, or None."""
+    return program_failure("chromium") or program_failure("chromedriver") or import_failure("selenium", "selenium")
 
 
 def import_failure(module, requirement):

@@ -29,6 +29,12 @@ def test_continuous_integration_stops_at_the_first_failure():
     assert "set -euo pipefail" in (CHECKOUT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
 
 
+@pytest.mark.parametrize("name", ["torch", "browser"])
+def test_continuous_integration_lets_no_such_test_skip(name):
+    (required,) = re.findall(r"^export ICL_REQUIRE=(\S+)$", (CHECKOUT / ".ci" / "run").read_text("utf-8"), re.MULTILINE)
+    assert name in required.split(",")
+
+
 def test_extras_are_the_ones_we_document():
     assert PROJECT["optional-dependencies"].keys() == EXTRAS
 
