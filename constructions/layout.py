@@ -186,7 +186,7 @@ def as_latex(parts: Iterable[Part]) -> str:
         elif isinstance(part, Table):
             lines.append(rf"\qquad {_bordered(part.grid)}")
         else:
-            matrices = (rf"{name} = {_matrix_latex(matrix, part.order)}" for name, matrix in part.merged())
+            matrices = (rf"{name} = {grid_in_latex(matrix, part.order)}" for name, matrix in part.merged())
             lines.append(r"\qquad " + r" \qquad ".join(matrices))
     body = " \\\\[1ex]\n".join(lines)
     return f"$$\\begin{{array}}{{l}}\n{body}\n\\end{{array}}$$"
@@ -199,7 +199,8 @@ def _bordered(grid: Grid) -> str:
     return rf"\begin{{array}}{{r|{columns}}} {head} \\ \hline " + r" \\ ".join(rows) + r" \end{array}"
 
 
-def _matrix_latex(matrix: Grid | str, order: tuple[str, ...]) -> str:
+def grid_in_latex(matrix: Grid | str, order: tuple[str, ...]) -> str:
+    """A matrix or a table; only rows and columns in another order than this have their names beside them."""
     if isinstance(matrix, str):
         return matrix
     if matrix.rows != order or matrix.columns not in (order, ("",)):

@@ -83,6 +83,8 @@ def _braced(text: str, style: Style) -> str:
 def _applied(name: str, inside: str, style: Style) -> str:
     if style == "text":
         return f"{name}({inside})"
+    if _GREEK.fullmatch(name.partition("_")[0]):
+        return f"{name_of((name, None), style)}({inside})"
     return rf"\operatorname{{{name}}}({inside})".replace("_", r"\_", name.count("_"))
 
 
@@ -173,6 +175,8 @@ _GREEK = re.compile(
     "alpha|beta|gamma|delta|epsilon|zeta|eta|theta|kappa|lambda|mu|nu|xi|rho|sigma|tau|phi|chi|psi|omega"
 )
 
+_WORD = re.compile("[A-Za-z]{2,}")
+
 
 def name_of(label: tuple[str, Any], style: Style) -> str:
     """A letter's name: ``W_0``, ``A_l``; as LaTeX with its subscript."""
@@ -181,7 +185,8 @@ def name_of(label: tuple[str, Any], style: Style) -> str:
         return name if index is None else f"{name}_{index}" if re.fullmatch(r"\w+", str(index)) else f"{name}_({index})"
     stem, _, subscript = name.partition("_")
     star = "^\\star" if subscript == "star" else ""
-    stem = {"lam": "\\lambda"}.get(stem, f"\\{stem}" if _GREEK.fullmatch(stem) else stem)
+    words = {"lam": "\\lambda", "ones": "\\mathbf{1}"}
+    stem = words.get(stem, f"\\{stem}" if _GREEK.fullmatch(stem) else _WORD.sub(r"\\mathrm{\g<0>}", stem))
     parts = [part for part in ("" if star else subscript, "" if index is None else sympy.latex(index)) if part]
     parts = [f"\\mathrm{{{part}}}" if part.isalpha() and len(part) > 1 else part for part in parts]
     return f"{stem}{star}" + (f"_{{{','.join(parts)}}}" if parts else "")

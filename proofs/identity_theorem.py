@@ -171,8 +171,13 @@ class IdentityTheorem(Theorem):
 
         return [name for name, sides in self.wrong.items() if not is_refuted(sides)]
 
+    @property
+    def symbolic_sides(self) -> tuple[Any, Any]:
+        """The two sides, written in letters (or from the entries that are given)."""
+        return self.sides(self._symbols())
+
     def shown(self) -> str:
-        left, right = self.sides(self._symbols())
+        left, right = self.symbolic_sides
         if self.given:
             entries = (f"{name} = {entry}" for name, entry in self.given.items())
             return "\n".join([*entries, f"left  {left.entry.tolist()}", f"right {right.entry.tolist()}"])

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator
 
 from constructions.construction import Construction
 from constructions.parameters import generic
-from proofs.construction_theorem import ConstructionTheorem
 from proofs.reports import folded
 from proofs.theorem import Theorem
 
@@ -22,17 +21,6 @@ def theorem_lines(theorem: Theorem) -> Iterator[str]:
     yield from folded(f"statement: {theorem.statement}", 0)
     yield ""
     yield theorem.shown()
-
-
-def theorem_in_latex(theorem: Theorem) -> str:
-    """The weights and the proof of a theorem about a construction, as LaTeX.
-
-    Raises:
-        ValueError: for a theorem of another kind.
-    """
-    if not isinstance(theorem, ConstructionTheorem):
-        raise ValueError(f"{theorem.name} has no proof by induction to print as LaTeX; leave --latex out")
-    return f"{construction_in_latex(theorem.prototype)}\n\n{theorem.proof.latex()}"
 
 
 def constructions_by_name(theorems: Iterable[Theorem]) -> dict[str, Construction]:
@@ -64,10 +52,3 @@ def construction_lines(construction: Construction, theorems: Iterable[Theorem]) 
     yield from (f"theorem: {theorem.name}" for theorem in theorems if type(theorem.construction) is cls)
     yield ""
     yield described(generic(construction))
-
-
-def construction_in_latex(construction: Construction) -> str:
-    """The weights and the invariant of a construction, as LaTeX."""
-    from constructions.display import described_in_latex
-
-    return described_in_latex(generic(construction))

@@ -85,7 +85,7 @@ def formula_of(block: Block) -> Formula:
     return block.formula if isinstance(block, SymbolBlock) else Formula("letter", label=("0", None))
 
 
-_HEADINGS = {
+HEADINGS = {
     "lemma": f"Lemmas: matrices given entry by entry, by entry (i, j) for all i, j and sizes, and {CITED}",
     "base": "Base: the embedding is the state of the initial iterate",
     "step": "Step: one layer takes the state of an arbitrary iterate to the state of the next",
@@ -101,7 +101,7 @@ def proof_as_text(proof: Proof) -> str:
     for identity in proof.identities:
         if identity.claim.kind != kind:
             kind = identity.claim.kind
-            lines += [_HEADINGS[kind], ""]
+            lines += [HEADINGS[kind], ""]
         lines += [*_identity_lines(identity), ""]
     count = len(proof.identities)
     if proof.holds:
@@ -143,14 +143,14 @@ def _identity_lines(identity: Identity) -> Iterator[str]:
     yield f"    left    {formula_of(identity.claim.left).written()}"
     yield f"    right   {formula_of(identity.claim.right).written()}"
     if identity.is_proved:
-        yield f"    both =  {_reduced_written(identity.left)}"
+        yield f"    both =  {reduced_written(identity.left)}"
     else:
-        yield f"    left =  {_reduced_written(identity.left)}"
-        yield f"    right = {_reduced_written(identity.right)}"
-        yield f"    left - right = {_reduced_written(identity.difference)}   (undecided)"
+        yield f"    left =  {reduced_written(identity.left)}"
+        yield f"    right = {reduced_written(identity.right)}"
+        yield f"    left - right = {reduced_written(identity.difference)}   (undecided)"
 
 
-def _reduced_written(side: Sum | Entry, style: Style = "text") -> str:
+def reduced_written(side: Sum | Entry, style: Style = "text") -> str:
     """A side of an identity in normal form."""
     return sum_written(side, style) if isinstance(side, Sum) else side.written(style)
 
@@ -171,4 +171,4 @@ def _identity_latex(identity: Identity) -> Iterator[str]:
     yield rf"&\text{{{where}:}} \\"
     yield rf"&\quad {left} {sign} {right} \\"
     if identity.is_proved:
-        yield rf"&\quad\phantom{{{name_of(('X', None), 'latex')}}} = {_reduced_written(identity.left, 'latex')} \\"
+        yield rf"&\quad\phantom{{{name_of(('X', None), 'latex')}}} = {reduced_written(identity.left, 'latex')} \\"

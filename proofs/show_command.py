@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from proofs import families, presentation, reports
+from proofs import families, latex_document, presentation, reports
 from proofs.arguments import BadInput, Commands, unknown
 from proofs.catalogue import catalogue
 
@@ -38,10 +38,7 @@ def _show(arguments: argparse.Namespace) -> int:
     compared = families.families(theorems.values())
     name = arguments.name if arguments.name in theorems else arguments.name.replace("-", "_")
     if name in theorems and arguments.latex:
-        try:
-            print(presentation.theorem_in_latex(theorems[name]))
-        except ValueError as error:
-            raise BadInput(str(error)) from error
+        print(latex_document.theorem_in_latex(theorems[name]))
     elif name in theorems:
         print("\n".join(presentation.theorem_lines(theorems[name])))
     elif name in compared and arguments.latex:
@@ -49,7 +46,7 @@ def _show(arguments: argparse.Namespace) -> int:
     elif name in compared:
         print("\n".join(families.family_lines(name, compared[name])))
     elif name in constructions and arguments.latex:
-        print(presentation.construction_in_latex(constructions[name]))
+        print(latex_document.construction_in_latex(constructions[name]))
     elif name in constructions:
         print("\n".join(presentation.construction_lines(constructions[name], theorems.values())))
     else:

@@ -58,7 +58,6 @@ def assert_bad_input(arguments, said, capsys):
         (["verify", "nope"], "there is no theorem 'nope'; see icl list"),
         (["verify", "neuton"], "there is no theorem 'neuton'; did you mean .*newton.* or .*newton.*"),
         (["verify", "curvature"], "there is no theorem 'curvature'; see icl list"),
-        (["show", REFUTED, "--latex"], "leave --latex out"),
         (["verify", NAME, "linear_attention_takes_one_step"], f"there is no theorem .*did you mean {NAME}"),
         (["verify", "--instances", "0"], "instances = 0: at least one"),
         (["verify", "--instances", "ten"], "invalid int value: 'ten'"),

@@ -143,7 +143,7 @@ def test_show_prints_latex(capsys, name):
     assert main(["show", name, "--latex"]) == 0
     out = capsys.readouterr().out
     assert r"\begin{bmatrix}" in out
-    assert (r"\begin{align*}" in out) == (name == NAME)
+    assert (r"\textbf{Theorem}" in out) == (name == NAME)
 
 
 # icl verify

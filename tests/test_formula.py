@@ -62,7 +62,7 @@ AS_WRITTEN = [
     (A_next @ u, "A_(l + 1) u", "A_{l + 1} u"),
     ((A @ v).relu().T, "relu(A v_0)'", r"\operatorname{relu}(A v_{0})^\top"),
     (A.hadamard(B), "hadamard(A, B)", r"\operatorname{hadamard}(A, B)"),
-    (A.features(FeatureMap("phi")) @ B, "phi(A) B", r"\operatorname{phi}(A) B"),
+    (A.features(FeatureMap("phi")) @ B, "phi(A) B", r"\phi(A) B"),
     (A.kernel(B, Kernel("my_kernel")), "my_kernel(A, B)", r"\operatorname{my\_kernel}(A, B)"),
 ]
 
