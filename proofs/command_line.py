@@ -1,4 +1,4 @@
-"""The command line ``icl``: list, show, verify and report theorems, check, identify, run, train and draw networks.
+"""The command line ``icl``: list, show, verify and report theorems; check, identify, run, train, draw, export networks.
 
 Exit codes: 0 verified, 1 refuted or not verified, 2 bad usage or input, which is one sentence on the standard error, or
 a check that could decide nothing.
@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from numerics.device import NoDevice
 from proofs import (
     check_command,
+    export_command,
     identify_command,
     plot_command,
     report_command,
@@ -36,6 +37,7 @@ COMMANDS = (
     train_command,
     plot_command,
     report_command,
+    export_command,
 )
 """The modules whose ``add_parser`` adds a command, in the order of the help."""
 

@@ -86,6 +86,9 @@ NAMES = list(TEXTS)
 COMMANDS = [(name, command) for name, text in TEXTS.items() for command in dict.fromkeys(icl_commands(text))]
 
 
+NEEDS = {"cuda": r"--device[ =]cuda", "torch": r"--format[ =]torch"}
+
+
 def test_readme_has_a_python_block():
     assert [block for block in fenced_blocks(TEXTS["README.md"]) if block.label == "python"]
 
@@ -108,7 +111,9 @@ def test_links_between_the_pages_lead_somewhere(page):
         assert (page.parent / target).exists(), f"{page.name} links to {target}, which is not there"
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.torch] * ("to_torch" in text)) for name, text in TEXTS.items()]
+)
 def test_examples_run(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     module = types.ModuleType("page")
@@ -123,7 +128,11 @@ def test_examples_run(name, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "command"),
     [
-        pytest.param(name, command, marks=[pytest.mark.cuda] if re.search(r"--device[ =]cuda", command) else [])
+        pytest.param(
+            name,
+            command,
+            marks=[getattr(pytest.mark, mark) for mark, needs in NEEDS.items() if re.search(needs, command)],
+        )
         for name, command in COMMANDS
     ],
 )

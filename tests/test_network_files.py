@@ -48,6 +48,7 @@ def test_what_is_no_dense_network_is_known():
         "FeatureDescentLimit",
         "KernelSumWithoutStepSize",
         "PreconditionedChainOfThought",
+        "SparseChainOfThought",
         "TwoKernelDescent",
     }
 

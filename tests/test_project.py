@@ -12,7 +12,6 @@ from proofs.publications import PUBLICATIONS
 CHECKOUT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = {"safetensors", "cuda12", "cuda13", "plots", "torch", "dev"}
-EXTRAS = {"cuda12", "cuda13", "plots", "safetensors", "torch", "dev"}
 
 
 @pytest.mark.parametrize("command", ["make verify", "make test"])
