@@ -332,18 +332,22 @@ def equivalent_among(run: SymbolicRun, candidates: Sequence[Mutation]) -> frozen
 
 def refutation_evidence(outcomes: Sequence[MutationOutcome]) -> Evidence:
     """That every mutation is refuted or proved equivalent, and none both."""
-    odd = [o for o in outcomes if (o.refuted_at is None) != o.is_equivalent]
+    odd = sorted((o for o in outcomes if (o.refuted_at is None) != o.is_equivalent), key=lambda o: not o.is_equivalent)
     survivors = [f"{o.mutation.place} ({o.survivor})" for o in outcomes if o.refuted_at is None]
     refuted = len(outcomes) - len(survivors)
     over = f"{len(outcomes)} mutations of single blocks, factors and masks, {refuted} refuted and located"
     over += "; survivors, proved equivalent: " + ", ".join(dict.fromkeys(survivors)) if survivors else ""
     if odd:
-        reason = f"{odd[0].mutation} " + (
-            "survives, but is not proved equivalent"
-            if odd[0].refuted_at is None
+        # A survivor refutes nothing: the instances may be too few to tell it.
+        undecided = odd[0].refuted_at is None
+        what = (
+            "survives these instances, but is not proved equivalent"
+            if undecided
             else "is proved equivalent, but refuted"
         )
-        return Evidence("refutation", FAILS, over, len(outcomes), reason=reason)
+        return Evidence(
+            "refutation", FAILS, over, len(outcomes), reason=f"{odd[0].mutation} {what}", undecided=undecided
+        )
     if not outcomes:
         return Evidence("refutation", NOT_RUN, reason="the construction has no weight to change")
     return Evidence("refutation", HOLDS, over, len(outcomes))

@@ -1,5 +1,8 @@
 """Mutations: every single-block change is refuted and located, or proved to change nothing."""
 
+from dataclasses import replace
+from functools import cache
+
 import pytest
 
 from constructions.attention import EVERY_TOKEN
@@ -12,25 +15,36 @@ from constructions.prompt import Prompt
 from constructions.weights import Weight
 from numerics.mutations import Mutation, mutations
 from proofs.catalogue import catalogue
-from proofs.construction_theorem import ConstructionTheorem, equivalent_among
+from proofs.construction_theorem import ConstructionTheorem, equivalent_among, refutation_evidence
 from proofs.evidence import Settings
 from proofs.induction import SymbolicRun
+from proofs.theorem import Verification
 
 THEOREMS = [theorem for theorem in catalogue().values() if isinstance(theorem, ConstructionTheorem)]
+EVERY_THEOREM = pytest.mark.parametrize(
+    # One worker for both tests of a theorem, so that its outcomes are found once.
+    "theorem",
+    [pytest.param(each, id=each.name, marks=pytest.mark.xdist_group(f"mutations of {each.name}")) for each in THEOREMS],
+)
 
 
-@pytest.mark.parametrize("theorem", THEOREMS, ids=lambda theorem: theorem.name)
+@cache
+def outcomes_of(name):
+    return catalogue()[name].mutation_outcomes(Settings(seed=2, instances=6))
+
+
+@EVERY_THEOREM
 def test_survivors_are_exactly_the_mutants_proved_equivalent(theorem):
-    outcomes = theorem.mutation_outcomes(Settings(seed=2, instances=6))
+    outcomes = outcomes_of(theorem.name)
     assert outcomes
     for outcome in outcomes:
         assert (outcome.refuted_at is None) == outcome.is_equivalent, str(outcome.mutation)
         assert (outcome.survivor is None) == (not outcome.is_equivalent)
 
 
-@pytest.mark.parametrize("theorem", THEOREMS, ids=lambda theorem: theorem.name)
+@EVERY_THEOREM
 def test_refuted_mutants_are_located_in_a_layer_slot_and_group(theorem):
-    for outcome in theorem.mutation_outcomes(Settings(seed=2, instances=6)):
+    for outcome in outcomes_of(theorem.name):
         if outcome.refuted_at is not None:
             assert "layer" in outcome.refuted_at
             assert "slot" in outcome.refuted_at
@@ -150,3 +164,19 @@ def test_equivalence_is_proved_for_an_idle_block_only():
         Mutation(0, 0, 0, "projection", ("y", "y"), "deleted"),
     )
     assert equivalent_among(run, [idle, needed]) == {idle}
+
+
+def test_a_survivor_that_is_not_proved_equivalent_refutes_nothing():
+    theorem = catalogue()["newton_from_identity_runs_in_k_plus_1_layers"]
+    evidence = theorem.evidence("refutation", Settings(instances=1))
+    assert (evidence.outcome, evidence.undecided) == ("fails", True)
+    assert "survives these instances" in evidence.reason
+    assert not Verification(theorem, (evidence,)).refuted
+
+
+def test_a_refuted_mutant_that_is_proved_equivalent_is_a_contradiction():
+    theorem = catalogue()["linear_attention_head_takes_one_gradient_step"]
+    odd = [replace(each, is_equivalent=True) for each in outcomes_of(theorem.name)]
+    evidence = refutation_evidence(odd)
+    assert (evidence.outcome, evidence.undecided) == ("fails", False)
+    assert "proved equivalent, but refuted" in evidence.reason
