@@ -135,6 +135,10 @@ class TokenFunction(Sublayer):
         }
 
 
+SUBLAYERS: tuple[type[Sublayer], ...] = (Attention, TokenMap, MLP, TokenFunction)
+"""What a layer of a transformer is made of."""
+
+
 @final
 @dataclass(frozen=True, init=False)
 class Layer:

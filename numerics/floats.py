@@ -64,6 +64,11 @@ def array_format(array: Any) -> str:
     return f"{library} {dtype} on {array_api_compat.device(array)}"
 
 
+def product_of(left: Any, right: Any) -> Any:
+    """The matrix product of two arrays: every product of a float run is made here."""
+    return left @ right
+
+
 @final
 class FloatBlock(Block):
     """A float matrix, or a batch of them, in an array of any library.
@@ -74,7 +79,7 @@ class FloatBlock(Block):
 
     __slots__ = ("_held", "_product")
 
-    def __init__(self, array: Any, product: tuple[Any, Any] | None = None) -> None:
+    def __init__(self, array: Any, product: tuple[FloatBlock, FloatBlock] | None = None) -> None:
         self._held, self._product = array, product
 
     @property
@@ -82,7 +87,7 @@ class FloatBlock(Block):
         """The array, with the product added to it that was still to be added."""
         if self._product is not None:
             left, right = self._product
-            held, product = self._held, left @ right
+            held, product = self._held, product_of(left._array, right._array)
             if held.shape == product.shape and held.dtype == product.dtype:
                 # Nobody else holds the product, so that the sum may take its place.
                 product += held
@@ -196,7 +201,7 @@ class FloatBlock(Block):
         return type(self)(self.identity(row.shape[-1])._array * row)
 
     def _matmul(self, other: Self) -> Self:
-        return type(self)(self._array @ other._array)
+        return type(self)(product_of(self._array, other._array))
 
     def _add(self, other: Self) -> Self:
         return type(self)(self._array + other._array)
@@ -210,7 +215,7 @@ class FloatBlock(Block):
         ):
             return super().plus_product(left, right)
         # At most one product waits in each block, so that what they hold does not pile up from layer to layer.
-        return type(self)(self._array, (left._array, right._array))
+        return type(self)(self._array, (left, right))
 
     def __neg__(self) -> Block:
         return type(self)(-self._array)

@@ -131,11 +131,8 @@ class SizeBlock(Block):
     def plus_product(self, left: Block, right: Block) -> Block:
         if not (isinstance(left, SizeBlock) and isinstance(right, SizeBlock)):
             return super().plus_product(left, right)
-        operands = (left._copy(), right._copy())
-        return type(self)(*self.shape, self._with(left, right)._memory, self._settled(), operands)
-
-    def _copy(self) -> Self:
-        return type(self)(*self.shape, self._memory, self._settled())
+        memory = next((block._memory for block in (self, left, right) if block._memory is not None), None)
+        return type(self)(*self.shape, memory, self._settled(), (left, right))
 
     def _add(self, other: Self) -> Self:
         return self._with(other)._made(*self.shape)

@@ -87,15 +87,22 @@ def law_of(task: LinearTask) -> ContextLaw:
     """The law of a task of one target, in float64.
 
     Raises:
-        ValueError: for several targets, or a covariance that is not positive definite.
+        ValueError: for several targets, a covariance that is not positive definite, or numbers that leave float64.
     """
     if task.m != 1:
         raise ValueError(f"the population loss is that of one target, but the task has m = {task.m}")
     Sigma = np.eye(task.d) if task.covariance is None else np.array(task.covariance)
     Omega = np.eye(task.d) if task.prior is None else np.array(task.prior)
-    excess = 0.0
-    if task.half_width is not None:
-        Sigma, excess = Sigma * task.half_width**2 / 3, -2 * task.half_width**4 / 15
+    excess, half_width, noise = 0.0, np.float64(task.half_width or 0), np.float64(task.noise)
+    with np.errstate(over="ignore", under="ignore"):
+        if task.half_width is not None:
+            Sigma, excess = Sigma * half_width**2 / 3, float(-2 * half_width**4 / 15)
+        scale = np.abs(Sigma).max() * (np.abs(Omega).max() * np.abs(Sigma).max() + noise**2) + noise**4
+    if not np.isfinite(scale) or (task.half_width is not None and not half_width**4 > 0):
+        raise ValueError(
+            f"the moments of the tasks leave the range of float64 (half width {task.half_width}, noise {task.noise}): "
+            "scale the inputs, the teacher and the noise"
+        )
     for name, matrix in (("covariance", Sigma), ("prior", Omega)):
         smallest = float(np.linalg.eigvalsh(matrix)[0])
         if smallest <= 0:
@@ -103,7 +110,7 @@ def law_of(task: LinearTask) -> ContextLaw:
                 f"the {name} must be positive definite, but its smallest eigenvalue is {smallest:.6g}; leave out the "
                 "directions that never occur"
             )
-    return ContextLaw(task.n, FloatBlock(Sigma), FloatBlock(Omega), task.noise**2, excess)
+    return ContextLaw(task.n, FloatBlock(Sigma), FloatBlock(Omega), float(noise**2), excess)
 
 
 def population_loss(network: Construction, law: ContextLaw) -> Block:

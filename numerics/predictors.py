@@ -96,7 +96,8 @@ def predictions(predict: Predict, X: Any, Y: Any, x_query: Any, at: str = "", na
             f"{name} returned NaN or infinity for {len(bad)} of {count} tasks, the first of them task {bad[0]}, "
             f"for {shapes}: a model that diverges there cannot be measured; leave such tasks out"
         )
-    return result
+    # A copy: a predictor may return the same buffer from call to call.
+    return xp.asarray(result, copy=True)
 
 
 def _wanted(Y: Any) -> str:

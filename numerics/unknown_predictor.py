@@ -148,7 +148,7 @@ def of_callable(
             # Most functions are of one prompt: what is wrong there is what their author can use.
             raise error from error.__cause__
         contract = _as_it_is
-    unknown = UnknownPredictor(contract(function), sizes)
+    unknown = UnknownPredictor(_on_copies(contract(function)), sizes)
     if not layers:
         return unknown
 
@@ -161,6 +161,15 @@ def of_callable(
 
 def _as_it_is(function: Predict) -> Predict:
     return function
+
+
+def _on_copies(function: Predict) -> Predict:
+    """The function on arrays of its own, which it may change, with a result that it may overwrite later."""
+
+    def predict(X: Array, Y: Array, x_query: Array) -> Array:
+        return np.array(function(X.copy(), Y.copy(), x_query.copy()))
+
+    return predict
 
 
 def _by_layer(

@@ -11,7 +11,6 @@ from typing import Any, TypeAlias, final
 import numpy as np
 
 from constructions.block import Block, compare, materialised
-from constructions.claims import NoInvariant
 from constructions.comparison import Verdict
 from constructions.construction import Construction, forward
 from constructions.parameters import generic
@@ -30,7 +29,7 @@ from numerics.instances import (
 from numerics.mutations import Instance, Mutation, mutations, refutation_of
 from proofs.enclosures import enclosed, held_against_exact
 from proofs.evidence import FAILS, HOLDS, NOT_RUN, Evidence, Settings, float_above, larger, timed
-from proofs.induction import SymbolicRun, prove
+from proofs.induction import UNSYMBOLIC, SymbolicRun, prove
 from proofs.proof import Proof
 from proofs.theorem import Theorem
 
@@ -158,7 +157,7 @@ class ConstructionTheorem(Theorem):
         """The mutations that are proved to change nothing; none if the construction itself is not proved."""
         try:
             proved = self.proof.holds
-        except NoInvariant:
+        except UNSYMBOLIC:
             proved = False
         if not proved:
             return frozenset()

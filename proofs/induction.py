@@ -26,6 +26,7 @@ from proofs.letters import first_of_the_data
 from proofs.proof import Assumption, Identity, Proof, formula_of
 from proofs.rewriting import Rule, reduced, rule
 from proofs.symbols import SymbolBlock, layer_index, size_in
+from proofs.unknown import no_comparison_swallowed
 from proofs.words import Sum
 
 
@@ -150,6 +151,13 @@ def _require_distinct_names(construction: Construction) -> None:
         )
 
 
+UNSYMBOLIC = (TypeError, ValueError, AttributeError, ArithmeticError, LookupError, NotImplementedError)
+"""What a network raises through which symbols cannot go."""
+
+_CONCRETE = (0, 1, 5, 8)
+"""The layer indices for which every claim is decided once more."""
+
+
 def prove(construction: Construction, layers: int | None = None) -> Proof:
     """The proof of a construction for all n, d, m and every number of layers.
 
@@ -165,7 +173,13 @@ def prove(construction: Construction, layers: int | None = None) -> Proof:
 
     Raises:
         NoInvariant: if nothing is claimed of single layers, and their number is not given.
+        TypeError: if an unknown number is compared, even where that is caught.
     """
+    with no_comparison_swallowed():
+        return _proof(construction, layers)
+
+
+def _proof(construction: Construction, layers: int | None) -> Proof:
     run = SymbolicRun(construction, layers)
     identities, assumptions, inverted = list[Identity](), list(run.hypotheses), dict[str, None]()
     for claim in run.claims():
@@ -177,9 +191,8 @@ def prove(construction: Construction, layers: int | None = None) -> Proof:
         inverted.update((text, None) for side in (claim.left, claim.right) for text in inverses_in(formula_of(side)))
         assumptions.extend(relation for relation in run.relations if relation not in assumptions)
     run.restart()
-    for claim in run.claims(
-        indices=(0, 1, 5), lemmas=False
-    ):  # a layer that treats an int otherwise than a symbol is found out here
+    # Most layers that treat an int otherwise than a symbol are found out here; what is written for one int is not.
+    for claim in run.claims(indices=_CONCRETE, lemmas=False):
         identity = Identity(claim, run.reduced(claim.left), run.reduced(claim.right))
         if claim.kind != "hypothesis" and not identity.is_proved:
             identities.append(identity)

@@ -126,8 +126,9 @@ def theorems() -> tuple[ArguedTheorem, ...]:
             statement=(
                 "For x, w ~ N(0, I) and A = a I, the loss of L >= 1 loops is strictly convex in a. Its one critical "
                 "point a*, the global minimum, is the one real root of E tr S (I - a S)^(2L-1) = sum_k binomial(2L-1, "
-                "k) (-a)^k E tr S^(k+1) = 0, it is positive, and for all n and d n / (n + d + 2L - 1) <= a* <= n / (n "
-                f"+ d + 1) (proved for L <= {BRACKETED}; equalities for L = 1 alone). a* = 1 - beta/n + O(1/n^2) with "
+                "k) (-a)^k E tr S^(k+1) = 0, and it is positive. For L <= "
+                f"{BRACKETED} and all n and d, n / (n + d + 2L - 1) <= a* <= n / (n + d + 1), with equality for L = 1 "
+                "alone. a* = 1 - beta/n + O(1/n^2) with "
                 "beta = d + 1, (3d^2 + 8d + 9) / (3(d + 1)), (10d^3 + 47d^2 + 122d + 101) / (5(2d^2 + 5d + 5)) for L = "
                 "1, 2, 3."
             ),

@@ -6,7 +6,9 @@ them. So would one that looks a symbol up in a dictionary: an unknown number has
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, NoReturn, final
 
 import sympy
@@ -16,6 +18,26 @@ ONE_IF_ZERO = sympy.Function("one_if_zero")
 
 ONE_IF_NONNEGATIVE = sympy.Function("one_if_nonnegative")
 """1 where its argument, an integer expression, is at least zero; 0 elsewhere."""
+
+
+_REFUSED: ContextVar[list[str] | None] = ContextVar("refused", default=None)
+"""The comparisons that were refused in a proof."""
+
+
+@contextmanager
+def no_comparison_swallowed() -> Iterator[None]:
+    """What runs inside may compare no unknown number, not even if it catches the refusal.
+
+    Raises:
+        TypeError: the first refusal, if it was caught.
+    """
+    token = _REFUSED.set(refused := list[str]())
+    try:
+        yield
+    finally:
+        _REFUSED.reset(token)
+    if refused:
+        raise TypeError(f"{refused[0]}; the refusal was caught, and may not be")
 
 
 @final
@@ -103,10 +125,13 @@ class Unknown:
         self._refused(other)
 
     def _refused(self, other: Any) -> NoReturn:
-        raise TypeError(
+        message = (
             f"a proof for all sizes, layers and parameters cannot compare {self} with {other}: layer, step and state "
             "must have one form for all of them; make a layer that is different a stage of its own"
         )
+        if (refused := _REFUSED.get()) is not None:
+            refused.append(message)
+        raise TypeError(message)
 
     __lt__ = __le__ = __gt__ = __ge__ = __mod__ = __rmod__ = __floordiv__ = __rfloordiv__ = _refused
 

@@ -20,7 +20,7 @@ from benchmarks.results import Section, Target, written
 from benchmarks.rounding_bound import Bounded
 from benchmarks.setting import Setting
 from benchmarks.timing import Timing, interleaved, ratio
-from numerics.floats import FloatBlock
+from numerics import floats
 
 THEOREM = "linear_attention_head_takes_one_gradient_step"
 TIMED = {"seconds", "smallest", "largest", "runs"}
@@ -115,13 +115,13 @@ def test_growth_is_plotted_with_its_exponents(tmp_path):
 @pytest.mark.parametrize("network", [newton, gradient_descent])
 def test_operations_are_those_of_the_products_that_the_forward_pass_makes(network, monkeypatch):
     n, d, m, layers = 7, 3, 2, 4
-    counted, multiplied = [], FloatBlock._matmul
+    counted, multiplied = [], floats.product_of
 
-    def recorded(self, other):
-        counted.append(2 * self.rows * self.columns * other.columns)
-        return multiplied(self, other)
+    def recorded(left, right):
+        counted.append(2 * left.shape[-2] * left.shape[-1] * right.shape[-1])
+        return multiplied(left, right)
 
-    monkeypatch.setattr(FloatBlock, "_matmul", recorded)
+    monkeypatch.setattr(floats, "product_of", recorded)
     setting = Setting.drawn(network, n, d, m, layers, 1, "float64")
     setting.ours()
     assert sum(counted) == setting.network.operations

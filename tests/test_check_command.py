@@ -28,7 +28,7 @@ class Symmetric(Construction):
         return prompt.X @ prompt.X.T
 
     def step(self, l, M, prompt):
-        return M.T
+        return M.T.scale(2)
 
     def predict(self, M, prompt):
         return M @ prompt.x_query
@@ -40,7 +40,7 @@ class Symmetric(Construction):
         return Stream({"x": prompt.d}, {"query": 1}, {("x", "query"): M @ prompt.x_query})
 
     def layer(self, l, prompt):
-        return Layer()
+        return Layer(TokenMap(Weight({("x", "x"): 1})))
 
     def state(self, l, M, prompt):
         return self.tokens(M, prompt).blocks
@@ -117,7 +117,7 @@ def test_a_relation_that_is_not_declared_leaves_it_undecided_and_is_asked_for(pu
     out, _ = said(capsys, 2, f"{put(SYMMETRIC)}:Symmetric")
     assert out.startswith("Symmetric: undecided\n")
     assert re.search(
-        r"  undecided: x of query, after layer l \+ 1 .*\n +transformer: W x_query\n +claimed: W' x_query", out
+        r"  undecided: x of query, after layer l \+ 1 .*\n +transformer: 2 W x_query\n +claimed: 2 W' x_query", out
     )
     assert "from an arbitrary iterate they fail" in out
     assert "declare it in relations()" in out

@@ -181,7 +181,7 @@ def test_mutations_reach_the_weights_inside():
 def test_the_weights_inside_are_listed():
     run = SymbolicRun(ChainOfThought(eta=1, tokens=1))
     places = [place for place, _ in weight_blocks(run.construction.layer(0, run.prompt))]
-    assert "sublayer 1, head 1, value ('w', 'x')" in places
+    assert "sublayer 1, head 1, value, block w <- x" in places
     assert list(weight_blocks(lambda stream: stream)) == []
 
 
@@ -196,7 +196,7 @@ class WeightsFromData(ChainOfThought):
 
 
 def test_weights_inside_that_depend_on_the_data_are_refused():
-    with pytest.raises(ValueError, match=r"the weights depend on the data: .*value \('w', 'x'\) contains X"):
+    with pytest.raises(ValueError, match=r"the weights depend on the data: .*value, block w <- x contains X"):
         prove(WeightsFromData(eta=1, tokens=1))
 
 

@@ -31,7 +31,9 @@ from numerics.instances import (
 from numerics.rationals import RationalBlock
 from numerics.rounding import RoundedBlock
 from proofs.catalogue import catalogue
+from proofs.construction_theorem import ConstructionTheorem
 from proofs.kernel_instances import MONOMIALS
+from proofs.limits import LimitTheorem
 
 
 def is_made_of_layers(construction):
@@ -55,7 +57,7 @@ CONSTRUCTIONS = {
     name: (with_functions(theorem.construction), KINDS[kind])
     for name, theorem in catalogue().items()
     for kind in KINDS.keys() & set(theorem.kinds)
-    if theorem.construction is not None and is_made_of_layers(theorem.construction)
+    if isinstance(theorem, (ConstructionTheorem, LimitTheorem)) and is_made_of_layers(theorem.construction)
 }
 EVERY = pytest.mark.parametrize(("prototype", "kind"), CONSTRUCTIONS.values(), ids=CONSTRUCTIONS)
 

@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks.growth import peak_bytes
 from constructions.attention import Head
+from constructions.block import materialised
 from constructions.construction import forward
 from constructions.gradient_descent import GradientDescent
 from constructions.layer import Attention, Layer
@@ -51,7 +52,8 @@ def test_forward_pass_allocates_no_more_than_counted_and_no_less_than_a_third(na
     names = [name for name, _ in prompt.extras]
 
     def predicted(X, Y, x_query, *extras):
-        return forward(construction, Prompt(X, Y, x_query, tuple(zip(names, extras, strict=True))))
+        held = Prompt(X, Y, x_query, tuple(zip(names, extras, strict=True))).lifted()
+        return materialised(forward(construction, held), held.X).entry
 
     entries = prompt.X, prompt.Y, prompt.x_query, *(entry for _, entry in prompt.extras)
     counted, allocated = counted_and_allocated(predicted, *entries)

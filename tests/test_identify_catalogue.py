@@ -42,6 +42,7 @@ EXPECTED = {
     "StackError": (PRECONDITIONED, 2),
     "RelaxedStackError": ("preconditioned gradient descent with moving inputs", 2),
     "ChangedBasis": ("the algorithm of ChangedBasis (constructions.change_of_basis)", 2),
+    "LinearSelfAttention": ("the algorithm of LinearSelfAttention (constructions.self_attention)", 2),
     "OneLayerAttention": ("one linear attention layer", 1),
     "OneLayerReluAttention": ("one ReLU attention layer", 1),
     "SummedAttention": ("one linear attention layer, summed", 1),
