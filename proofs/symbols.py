@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from functools import reduce
 from typing import Any, Self, final
 
@@ -20,7 +21,7 @@ from constructions.scalars import Scalar, exact
 from proofs import word_operations, words
 from proofs.formula import Formula, sum_written
 from proofs.letters import COLUMN, ROW, Letter
-from proofs.unknown import Unknown
+from proofs.unknown import Unknown, comparisons_answered
 from proofs.words import Sum
 
 
@@ -153,7 +154,9 @@ class SymbolBlock(Block):
         """
         i, j = (0 if size_in(size) == 1 else Unknown(index) for size, index in ((rows, ROW), (columns, COLUMN)))
         try:
-            entry = function(i, j)  # type: ignore[arg-type]  # in a proof an index is unknown
+            # What compares its indices is opaque, if it may be; nothing else may compare.
+            with nullcontext() if opaque is None else comparisons_answered():
+                entry = function(i, j)  # type: ignore[arg-type]  # in a proof an index is unknown
         except TypeError as error:
             if opaque is not None:
                 told = ", ".join(part if isinstance(part, str) else str(id(part)) for part in opaque)

@@ -40,6 +40,16 @@ def no_comparison_swallowed() -> Iterator[None]:
         raise TypeError(f"{refused[0]}; the refusal was caught, and may not be")
 
 
+@contextmanager
+def comparisons_answered() -> Iterator[None]:
+    """What runs inside may compare unknown numbers, if whoever calls it deals with the refusal."""
+    token = _REFUSED.set(None)
+    try:
+        yield
+    finally:
+        _REFUSED.reset(token)
+
+
 @final
 class Unknown:
     """A number of which only an expression in symbols is known."""
