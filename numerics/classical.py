@@ -79,7 +79,10 @@ def _ridge(mean: bool) -> Callable[[Values, Array, Array], Array]:
     def weights(values: Values, X: Array, Y: Array) -> Array:
         penalty = values["lam"] * (X.shape[-1] if mean else 1)
         shifted = _gram(X) + penalty * np.eye(X.shape[-2])
-        return np.linalg.solve(shifted, np.matmul(X, Y.mT)).mT
+        try:
+            return np.linalg.solve(shifted, np.matmul(X, Y.mT)).mT
+        except np.linalg.LinAlgError:
+            return _least_squares(values, X, Y)  # the limit of vanishing lam, where rounding leaves a singular matrix
 
     return weights
 

@@ -187,7 +187,7 @@ def _of_its_own_layer(construction: Construction, prompt: Prompt) -> Iterator[Ch
                 for each in (construction.layer(1, prompt), layer(construction, prompt, 0, 1, None))
             )
             moved = [place for place, block in was.items() if not _is_equal(block, becomes.get(place))]
-            yield Change(f"{'; '.join(moved)}: use {p.symbol} of its own layer", layer)
+            yield Change(f"{'; '.join(moved) or 'the layer'}: use {p.symbol} of its own layer", layer)
 
 
 def _is_equal(a: Any, b: Any) -> bool:

@@ -307,3 +307,17 @@ def test_options_out_of_range_are_refused(options, match):
 def test_layers_of_a_construction_are_its_own():
     with pytest.raises(ValueError, match="number of layers of a function"):
         identify(GradientDescent(step_sizes=[1]), layers=1)
+
+
+def test_least_squares_is_named_beside_ridge_regression_without_a_penalty():
+    found = identify(lambda X, Y, x_query: Y @ np.linalg.pinv(X) @ x_query, most=3)
+    assert ("least squares", 1) in found.ties
+    assert any("ridge" in each.name for each in found.ranking)
+
+
+def test_a_function_that_changes_its_inputs_is_identified():
+    def predict(X, Y, x_query):
+        X *= 2
+        return Y @ X.T @ x_query
+
+    assert identify(predict, most=2).ties == (("gradient descent on the summed loss", 1),)

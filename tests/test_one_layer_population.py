@@ -179,6 +179,14 @@ def test_singular_covariance_is_refused(name):
         law_of(LinearTask(n=3, d=2, **{name: [[1, 0], [0, 0]]}))
 
 
+@pytest.mark.parametrize(
+    "task", [{"noise": 1e200}, *({"inputs": "uniform", "half_width": width} for width in (1e80, 1e-200))]
+)
+def test_moments_that_leave_the_range_of_floats_are_refused(task):
+    with pytest.raises(ValueError, match="the moments of the tasks leave the range of float64"):
+        law_of(LinearTask(n=3, d=2, **task))
+
+
 def test_law_of_a_task_has_its_moments():
     law = law_of(LinearTask(n=4, d=2, covariance=[[2, 1], [1, 3]], prior=[[1, 0.5], [0.5, 2]], noise=0.5))
     assert (law.n, law.sigma2, law.excess) == (4, 0.25, 0)

@@ -88,6 +88,19 @@ def test_exception_of_the_predictor_is_told_with_what_it_was_given():
     assert isinstance(caught.value.__cause__, KeyError)
 
 
+def test_a_predictor_may_return_the_same_buffer_from_call_to_call():
+    buffer, step = np.empty((5, 1, 1)), GradientDescent(step_sizes=[6])
+
+    def predict(X, Y, x_query):
+        buffer[...] = step(X, Y, x_query)
+        return buffer
+
+    tasks = LinearTask(n=4, d=2).sample(0, 5)
+    first = predictions(predict, tasks.X, tasks.Y, tasks.x_query)
+    predictions(predict, tasks.X, 2 * tasks.Y, tasks.x_query)
+    assert np.array_equal(first, step(tasks.X, tasks.Y, tasks.x_query))
+
+
 @pytest.mark.torch
 def test_model_of_pytorch_is_a_predictor():
     import torch
