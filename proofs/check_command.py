@@ -8,7 +8,7 @@ from constructions.construction import Construction
 from proofs.arguments import BadInput, Commands
 from proofs.checking import REFUTED, UNDECIDED, Check, check
 from proofs.evidence import Settings
-from proofs.user_file import add_file_argument, construction_in, frames_in, parted
+from proofs.user_file import add_file_argument, construction_in, fault_of
 
 
 def add_parser(commands: Commands) -> None:
@@ -52,7 +52,4 @@ def checked(construction: Construction, settings: Settings, where: str) -> Check
     try:
         return check(construction, settings=settings)
     except Exception as error:
-        own = frames_in(error, parted(where)[0])
-        at = f"line {own[-1].lineno}, in {own[-1].name}: " if own else ""
-        said = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
-        raise BadInput(f"{where} cannot be checked: {at}{said}; --traceback shows where") from error
+        raise BadInput(f"{where} cannot be checked: {fault_of(error, where)}") from error

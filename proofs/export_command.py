@@ -20,10 +20,13 @@ from proofs.arguments import BadInput, Commands, require_writable, unknown
 from proofs.catalogue import catalogue
 from proofs.given_values import with_values
 from proofs.latex_document import construction_in_latex, document, proof_in_latex, theorem_in_latex
-from proofs.user_file import construction_in
+from proofs.user_file import construction_in, fault_of, frames_in, parted
 
 WRITERS = {"npz": save_npz, "safetensors": save_safetensors, "torch": save_torch}
 """How each format of weights is written."""
+
+SUFFIXES = {"npz": (".npz",), "safetensors": (".safetensors",), "torch": (".pt", ".pth"), "latex": (".tex", ".ltx")}
+"""How the name of a file of each format ends, the first by default; readers go by it."""
 
 
 def add_parser(commands: Commands) -> None:
@@ -58,11 +61,32 @@ def add_parser(commands: Commands) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    _require_file_of_its_own(arguments.output, arguments.format, arguments.name)
     require_writable(arguments.output)
-    written = _latex(arguments) if arguments.format == "latex" else _weights(arguments)
+    try:
+        written = _latex(arguments) if arguments.format == "latex" else _weights(arguments)
+    except BadInput:
+        raise
+    except Exception as error:
+        where, known = arguments.name, isinstance(error, (ImportError, TypeError, ValueError, OSError))
+        if _is_in_file(where) and (not known or frames_in(error, parted(where)[0])):
+            raise BadInput(f"{where} cannot be exported: {fault_of(error, where)}") from error
+        if arguments.format == "latex" or not known:
+            raise
+        raise BadInput(str(error)) from error
     for line in reports.folded(f"wrote {arguments.output}: {written}", 0):
         print(line)
     return 0
+
+
+def _require_file_of_its_own(output: Path, format: str, name: str) -> None:
+    """That the file to be written is not the one that is read, and that its name says its format."""
+    source = parted(name)[0]
+    if source.is_file() and output.exists() and output.samefile(source):
+        raise BadInput(f"--output {output} is the file that is exported: it would be lost; name another")
+    if output.suffix.lower() not in SUFFIXES[format]:
+        endings = " or ".join(SUFFIXES[format])
+        raise BadInput(f"--output {output}: the name of a file of --format {format} must end in {endings}")
 
 
 def _latex(arguments: argparse.Namespace) -> str:
@@ -74,7 +98,7 @@ def _latex(arguments: argparse.Namespace) -> str:
     else:
         construction = _construction(arguments.name)
         snippet, what = construction_in_latex(construction), "weights and invariant"
-        if arguments.name.partition(":")[0].endswith(".py"):
+        if _is_in_file(arguments.name):
             snippet, what = f"{snippet}\n\n{proof_in_latex(construction)}", "weights, invariant and proof"
     text = document([snippet]) if arguments.document else snippet + "\n"
     arguments.output.write_text(text, encoding="utf-8")
@@ -92,11 +116,8 @@ def _weights(arguments: argparse.Namespace) -> str:
     m = targets if arguments.m is None else arguments.m
     sizes = {"n": arguments.n, "d": arguments.d, "m": m, **_further(arguments.size)}
     construction = with_values(construction, dict(_pairs(arguments.parameter, "parameter")), sizes, arguments.layers)
-    try:
-        network = dense_network(construction, **sizes)
-        WRITERS[arguments.format](about(network, construction), arguments.output)
-    except (ImportError, TypeError, ValueError, OSError) as error:
-        raise BadInput(str(error)) from error
+    network = dense_network(construction, **sizes)
+    WRITERS[arguments.format](about(network, construction), arguments.output)
     size = ", ".join(f"{name} = {value}" for name, value in sizes.items())
     return (
         f"{len(network.weights)} matrices of {type(construction).__name__}, {size}; layers: {len(network.run)}, "
@@ -127,7 +148,7 @@ def _written(value: Any) -> Any:
 
 def _construction(name: str) -> Construction:
     """The construction that a name means; those of the catalogue with every parameter left free."""
-    if name.partition(":")[0].endswith(".py"):
+    if _is_in_file(name):
         return construction_in(name)
     theorems = catalogue()
     constructions = presentation.constructions_by_name(theorems.values())
@@ -140,6 +161,11 @@ def _construction(name: str) -> Construction:
         if held is None:
             raise BadInput(unknown("theorem or construction", name, [*theorems, *constructions]))
     return generic(held)
+
+
+def _is_in_file(name: str) -> bool:
+    """Whether a name is ``FILE.py:NAME``, of a file of the user."""
+    return parted(name)[0].suffix == ".py"
 
 
 def _further(given: Iterable[str]) -> dict[str, int]:

@@ -161,10 +161,18 @@ def _line(error: BaseException, file: Path) -> str:
     return f"line {own[-1].lineno}, " if own else ""
 
 
+def fault_of(error: Exception, where: str) -> str:
+    """The error that was raised while the construction at ``FILE.py:NAME`` was run, with the line of the file."""
+    at = own[-1] if (own := frames_in(error, parted(where)[0])) else None
+    said = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+    return f"{f'line {at.lineno}, in {at.name}: ' if at else ''}{said}; --traceback shows where"
+
+
 def frames_in(error: BaseException, file: Path) -> list[traceback.FrameSummary]:
-    """The frames of an error's traceback that are in a file, the innermost last."""
+    """The frames of an error, and of the errors that caused it, that are in a file, the innermost last."""
     frames = traceback.extract_tb(error.__traceback__)
-    return [frame for frame in frames if Path(frame.filename).resolve() == file.resolve()]
+    own = [frame for frame in frames if Path(frame.filename).resolve() == file.resolve()]
+    return own + (frames_in(error.__cause__, file) if error.__cause__ else [])
 
 
 def _neighbours(file: Path) -> Iterator[Path]:

@@ -12,6 +12,7 @@ from constructions.parameters import Repeated, generic
 from numerics.network_files import load
 from proofs.arguments import BadInput
 from proofs.command_line import main
+from proofs.export_command import SUFFIXES
 from proofs.given_values import with_values
 from tests.dense_instances import dyadic_sources, prediction
 
@@ -24,6 +25,16 @@ OWN = """
 from constructions import GradientDescent
 
 two_steps = GradientDescent(step_sizes=[1, 2])
+"""
+
+
+RAISING = """
+from constructions import GradientDescent
+
+
+class Thing(GradientDescent):
+    def layer(self, l, prompt):
+        raise {error}
 """
 
 
@@ -120,8 +131,46 @@ def test_latex_is_a_snippet_or_a_document(tmp_path):
     ids=lambda each: "-".join(each[:4]) if isinstance(each, list) else "",
 )
 def test_bad_input_is_one_sentence_and_code_2(arguments, message, tmp_path, capsys):
-    assert exported(*arguments, "--output", tmp_path / "out") == 2
+    ending = SUFFIXES.get(arguments[2], ("",))[0]
+    assert exported(*arguments, "--output", tmp_path / f"out{ending}") == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("output", ["own.py", "link.tex"])
+def test_the_file_that_is_exported_is_not_overwritten(output, tmp_path, capsys):
+    own = tmp_path / "own.py"
+    own.write_text(OWN)
+    (tmp_path / "link.tex").symlink_to(own)
+    assert exported(f"{own}:two_steps", "--format", "latex", "--output", tmp_path / output) == 2
+    assert "is the file that is exported: it would be lost" in capsys.readouterr().err
+    assert own.read_text() == OWN
+
+
+@pytest.mark.parametrize(
+    ("format", "output", "ending"),
+    [("npz", "a.txt", ".npz"), ("latex", "other.py", ".tex or .ltx"), ("torch", "a", ".pt or .pth")],
+)
+def test_the_name_of_a_file_says_its_format(format, output, ending, tmp_path, capsys):
+    (tmp_path / output).write_text("kept")
+    assert exported("newton", "--format", format, "--output", tmp_path / output, "--n", 2, "--d", 2) == 2
+    assert f"the name of a file of --format {format} must end in {ending}" in capsys.readouterr().err
+    assert (tmp_path / output).read_text() == "kept"
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [("ValueError('boom')", "boom"), ("KeyError('boom')", "KeyError: 'boom'"), ("TypeError('boom')", "boom")],
+)
+@pytest.mark.parametrize(("format", "file"), [("latex", "a.tex"), ("npz", "a.npz")])
+def test_what_a_users_layer_raises_is_one_sentence_with_its_line(error, said, format, file, tmp_path, capsys):
+    own = tmp_path / "bad.py"
+    own.write_text(RAISING.format(error=error))
+    sizes = ("--n", 4, "--d", 2, "--parameter", "eta=1") if format == "npz" else ()
+    assert exported(f"{own}:Thing", "--format", format, "--output", tmp_path / file, *sizes) == 2
+    written = capsys.readouterr().err
+    assert f"{own}:Thing cannot be exported: line 7, in layer: " in written
+    assert said in written
+    assert written.count("\n") == 1
 
 
 def test_a_file_that_cannot_be_written_is_said(tmp_path, capsys):
