@@ -4,7 +4,9 @@ Symbols: D the width of a token, T the number of tokens; H (D, T), one column pe
 x_query (d, 1) or a further datum of the construction.
 
     H[:, tokens of g] = constant[:, tokens of g] + sum over sources s of  embedding.g.s  s
-    H <- H + sum over heads of  factor P (W_V H) (mask o score((W_K H)^T (W_Q H)))         layer by layer
+    H <- H + sum over heads of  factor P (W_V H) A     attention, part by part; H <- the sum, where ``skip`` is False
+    A = mask o score((W_K H)^T (W_Q H))                linear, relu, exp
+    A = mask o exp((W_K H)^T (W_Q H)) / column sums    softmax; a column without a key is 0
     prediction = read_out  H[:, the tokens that are read]
 
 The weights are computed exactly, in rationals, or in balls where they hold exponentials; only then is each rounded.
