@@ -28,8 +28,7 @@ class PositiveQueryStart(GradientDescent):
 
     def embed(self, prompt: Prompt) -> Stream:
         embedded = super().embed(prompt)
-        start = self.W_0 @ prompt.x_query
-        return embedded.plus({("y", "query"): start + start})
+        return embedded.holding({**embedded.blocks, ("y", "query"): self.W_0 @ prompt.x_query})
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
