@@ -185,7 +185,7 @@ def name_of(label: tuple[str, Any], style: Style) -> str:
         return name if index is None else f"{name}_{index}" if re.fullmatch(r"\w+", str(index)) else f"{name}_({index})"
     stem, _, subscript = name.partition("_")
     star = "^\\star" if subscript == "star" else ""
-    words = {"lam": "\\lambda", "ones": "\\mathbf{1}"}
+    words = {"lam": "\\lambda", "eps": "\\varepsilon", "epsilon": "\\varepsilon", "ones": "\\mathbf{1}"}
     stem = words.get(stem, f"\\{stem}" if _GREEK.fullmatch(stem) else _WORD.sub(r"\\mathrm{\g<0>}", stem))
     parts = [part for part in ("" if star else subscript, "" if index is None else sympy.latex(index)) if part]
     parts = [f"\\mathrm{{{part}}}" if part.isalpha() and len(part) > 1 else part for part in parts]

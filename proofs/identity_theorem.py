@@ -83,6 +83,9 @@ class IdentityTheorem(Theorem):
     def _symbols(self) -> Data:
         if self.given:
             return {name: ExplicitBlock.lift(entry) for name, entry in self.given.items()}
+        return self._letters()
+
+    def _letters(self) -> Data:
         letters: dict[str, Any] = {
             name: SymbolBlock.letter(name, *map(size_of, shape)) for name, shape in self.shapes.items()
         }
@@ -177,17 +180,12 @@ class IdentityTheorem(Theorem):
         return self.sides(self._symbols())
 
     def shown(self) -> str:
-        left, right = self.symbolic_sides
+        left, right = self.sides(self._letters())
+        sides = [f"left    {formula_of(left).written()}", f"right   {formula_of(right).written()}"]
         if self.given:
             entries = (f"{name} = {entry}" for name, entry in self.given.items())
-            return "\n".join([*entries, f"left  {left.entry.tolist()}", f"right {right.entry.tolist()}"])
-        return "\n".join(
-            [
-                f"left    {formula_of(left).written()}",
-                f"right   {formula_of(right).written()}",
-                f"both =  {sum_written(normal_form(left))}",
-            ]
-        )
+            return "\n".join([*entries, *sides, f"both =  {self.symbolic_sides[0].entry.tolist()}"])
+        return "\n".join([*sides, f"both =  {sum_written(normal_form(left))}"])
 
 
 def _lifted(entries: Mapping[str, Any], kind: type[Block]) -> dict[str, Any]:

@@ -12,12 +12,13 @@ from collections.abc import Iterator, Sequence
 GREEK = frozenset(
     re.findall(
         r"\w+",
-        "alpha beta gamma delta epsilon eps zeta eta theta kappa lambda lam mu nu xi pi rho sigma tau phi chi psi "
+        "alpha beta gamma delta epsilon eps zeta eta theta kap kappa lambda lam mu nu xi pi rho sigma tau phi chi psi "
         "omega Gamma Delta Theta Lambda Sigma Phi Psi Omega lmax lmin",
     )
 )
 
 _RENAMED = {
+    "kap": r"\kappa",
     "lam": r"\lambda",
     "lmax": r"\lambda_{\max}",
     "lmin": r"\lambda_{\min}",
@@ -112,6 +113,10 @@ def _word(word: str) -> str:
     if re.fullmatch(r"[a-z0-9]+(?:_[a-z0-9]+){2,}", core):
         before, _, after = word.partition(core)
         return f"{escaped(before)}{name_in_latex(core)}{escaped(after)}"
+    if raised := re.fullmatch(r"(.*[\w)|])\^(\d+|T)([^\w^]*)", word):  # a power of words, (left - right)^2
+        base, power, after = raised.groups()
+        power = power.replace("T", r"\top")
+        return f"{prose_in_latex(base)}${{}}^{{{power}}}${escaped(after)}"
     return " " if word.isspace() else escaped(word)
 
 
@@ -154,7 +159,7 @@ def _can_stand(words: Sequence[str], place: int) -> bool:
         return any(re.fullmatch(r"[-+=/<>]+", each) for each in beside) or word != core
     if re.search(r"[^\w+\-*/=<>|,;:.!~'^()\[\]{}⟨⟩×]|--|\.\.\d", word):
         return False
-    bare = re.sub(r"_[A-Za-z]+", "", re.sub(rf"\b(?:{'|'.join(_CALLED)})(?=\()|\bsum(?=_)", "", core))
+    bare = re.sub(r"_[A-Za-z]+", "", re.sub(rf"\b(?:{'|'.join(_CALLED)})(?=[(^])|\bsum(?=_)", "", core))
     if re.search(r"_[A-Za-z]{9,}|_[A-Za-z]{2,}_", core):
         return False
     return all(_is_notation(stem) for stem in re.findall(r"[A-Za-z]+", bare))
@@ -174,7 +179,7 @@ def _is_notation(stem: str) -> bool:
 def _is_certain(word: str) -> bool:
     """Whether a word can be nothing but part of a formula."""
     core = _core(word)
-    if core in GREEK or re.fullmatch(r"[=+]|<=|>=|<-|->|!=|<|>|d[A-Z]|[A-Za-z]\d+", core or word):
+    if core in GREEK or core == "sigma2" or re.fullmatch(r"[=+]|<=|>=|<-|->|!=|<|>|d[A-Z]|[A-Za-z]\d+", core or word):
         return True
     if len(core) == 1:
         return core.isalpha() and core not in "aAI"
@@ -225,7 +230,7 @@ def formula_in_latex(text: str, transpose: str = "{}'") -> str:
 
 
 def _sequence(tokens: Sequence[str], transpose: str) -> str:
-    return "".join(_pieces(list(tokens), transpose)).strip()
+    return "".join(_pieces(list(tokens), transpose)).strip().removesuffix(r"\,")
 
 
 def _pieces(tokens: list[str], transpose: str) -> Iterator[str]:

@@ -106,6 +106,10 @@ def test_a_formula_is_read(text, latex):
         ("k + 8 ReLU layers", "$k + 8$ ReLU layers"),
         ("at a = n / (n + 1) in a loop", "at $a = n / (n + 1)$ in a loop"),
         ("<x, x'> of A and I", r"$\langle x, x^{\prime}\rangle$ of A and I"),
+        ("noise sigma2, no more", r"noise ${\sigma^{2}}$, no more"),
+        ("their sum is kap |u|^2", r"their sum is $\kappa |u|^{2}$"),
+        ("terms of relu^2, and", r"terms of $\operatorname{relu}^{2}$, and"),
+        ("(prediction - w^T x_query)^2, or", r"(prediction $- w^{\top}$ $x_{\mathrm{query}}$)${}^{2}$, or"),
         ("see newton_stalls_at_twice_the_norm.", None),
         ("100% of {x} & #1 ~ \\end", None),
     ],
@@ -115,6 +119,24 @@ def test_a_sentence_is_set_with_its_formulas(text, latex):
     if latex is not None:
         assert found == latex
     assert not re.search(r"(?<!\\)[%&#~]", found.replace(r"\textasciitilde{}", ""))
+
+
+def test_no_symbol_of_a_statement_is_left_as_text():
+    for theorem in catalogue().values():
+        prose = re.sub(r"\$[^$]*\$", "", prose_in_latex(theorem.statement))
+        assert not re.search(r"\bsigma2\b|\bkap\b|relu\\textasciicircum", prose), theorem.name
+
+
+def test_epsilon_has_one_form():
+    text = theorem_in_latex(catalogue()["two_softmax_heads_take_the_centred_gradient_step"])
+    assert r"$\displaystyle \varepsilon,\allowbreak \text{any}$" in text
+    assert r"\mathrm{eps}" not in text
+
+
+def test_an_equation_of_given_entries_says_what_is_equal():
+    text = theorem_in_latex(catalogue()["relu_gram_matrix_can_be_indefinite"])
+    assert r"\operatorname{relu}(X^{\top} X) v = -8 I = \begin{bmatrix} -8 \end{bmatrix}" in text
+    assert "right [[" not in text
 
 
 RENAMED = {"lmax", "lmin", "epsilon", "binomial"}
