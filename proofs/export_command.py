@@ -94,7 +94,9 @@ def _latex(arguments: argparse.Namespace) -> str:
         raise BadInput(f"--{odd[0]} is an option of weights: LaTeX leaves all sizes and parameters free; leave it out")
     theorems = catalogue()
     if arguments.name in theorems:
-        snippet, what = theorem_in_latex(theorems[arguments.name]), "statement, weights and proof"
+        snippet = theorem_in_latex(theorems[arguments.name])
+        has_weights = r"\textbf{Tokens}" in snippet  # an argued theorem may be about a network and not write it out
+        what = "statement, weights and proof" if has_weights else "statement and proof"
     else:
         construction = _construction(arguments.name)
         snippet, what = construction_in_latex(construction), "weights and invariant"
@@ -111,6 +113,9 @@ def _weights(arguments: argparse.Namespace) -> str:
     for size in ("n", "d"):
         if getattr(arguments, size) is None:
             raise BadInput(f"--{size} is required: weights have a fixed size")
+    for size in ("n", "d", "m"):
+        if (given := getattr(arguments, size)) is not None and given < 1:
+            raise BadInput(f"--{size} {given}: it must be at least 1")
     construction = _construction(arguments.name)
     targets = construction.targets if isinstance(construction.targets, int) else 1
     m = targets if arguments.m is None else arguments.m

@@ -13,6 +13,7 @@ import sys
 import traceback
 from collections.abc import Iterator
 from dataclasses import MISSING, fields, is_dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -96,7 +97,7 @@ def module_at(file: Path) -> ModuleType:
         BadInput: if there is no such file, or it raises while it is imported.
     """
     if not file.is_file():
-        near = unknown("file", file.name, [each.name for each in _neighbours(file)], otherwise="check the path")
+        near = unknown("file", file.name, list(_alike(file)), otherwise="check the path")
         raise BadInput(f"{file} cannot be opened: {near}")
     name = f"user_file_{file.stem}"
     spec = importlib.util.spec_from_file_location(name, file)
@@ -175,6 +176,8 @@ def frames_in(error: BaseException, file: Path) -> list[traceback.FrameSummary]:
     return own + (frames_in(error.__cause__, file) if error.__cause__ else [])
 
 
-def _neighbours(file: Path) -> Iterator[Path]:
+def _alike(file: Path) -> Iterator[str]:
+    """The Python files beside it whose names, without the ending that all share, are alike."""
     if file.parent.is_dir():
-        yield from sorted(each for each in file.parent.iterdir() if each.suffix == ".py")
+        stems = sorted(each.stem for each in file.parent.iterdir() if each.suffix == ".py")
+        yield from (f"{stem}.py" for stem in get_close_matches(file.stem, stems, n=3, cutoff=0.6))

@@ -21,6 +21,8 @@ SIZES = {"n": 4, "d": 2, "m": 1}
 
 NEWTON = ["newton", "--format", "npz", "--n", "2", "--d", "2"]
 
+STEP = "linear_attention_head_takes_one_gradient_step"
+
 OWN = """
 from constructions import GradientDescent
 
@@ -122,7 +124,8 @@ def test_latex_is_a_snippet_or_a_document(tmp_path):
             ["rbf_attention_takes_functional_gradient_steps", *NEWTON[1:], "--parameter", "r=1"],
             "has the kernel rbf as its score",
         ),
-        ([*NEWTON, "--m", "0", "--parameter", "alpha=1"], "m = 0: it must be an int, at least 1"),
+        ([*NEWTON, "--m", "0", "--parameter", "alpha=1"], "--m 0: it must be at least 1"),
+        (["newton", "--format", "npz", "--n", "0", "--d", "2"], "--n 0: it must be at least 1"),
         (["gdpp", "--format", "npz", "--n", "2", "--d", "2", "--parameter", "eta"], "--parameter eta: NAME=VALUE"),
         (["gdpp", "--format", "npz", "--n", "2", "--d", "2", "--size", "t=x"], "--size t=x: an integer is required"),
         (["gdpp", "--format", "npz", "--n", "2", "--d", "2", "--parameter", "etta=1"], "no parameter 'etta'; did you"),
@@ -134,6 +137,20 @@ def test_bad_input_is_one_sentence_and_code_2(arguments, message, tmp_path, caps
     ending = SUFFIXES.get(arguments[2], ("",))[0]
     assert exported(*arguments, "--output", tmp_path / f"out{ending}") == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("gdpp", "weights and invariant"),
+        ("momentum_sum_is_a_recursion", "statement and proof"),
+        ("relu_attention_has_its_minimum_at_a_smaller_step", "statement and proof"),
+        (STEP, "statement, weights and proof"),
+    ],
+)
+def test_what_is_written_is_said(name, said, tmp_path, capsys):
+    assert exported(name, "--format", "latex", "--output", tmp_path / "a.tex") == 0
+    assert f"a.tex: {said}, LaTeX" in " ".join(capsys.readouterr().out.split())
 
 
 @pytest.mark.parametrize("output", ["own.py", "link.tex"])

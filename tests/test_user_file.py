@@ -117,3 +117,12 @@ def test_a_file_that_is_not_there_is_refused_with_those_that_are(put):
 def test_a_file_that_is_no_python_is_refused(put):
     with pytest.raises(BadInput, match=r"must end in \.py"):
         construction_in(f"{put('x = 1', 'mine.txt')}:x")
+
+
+def test_files_that_share_only_their_ending_are_no_suggestions(tmp_path):
+    for name in ("conftest.py", "own.py", "no_files.py"):
+        (tmp_path / name).touch()
+    with pytest.raises(BadInput, match=r"did you mean no_files\.py\?"):
+        construction_in(f"{tmp_path / 'nofile.py'}:x")
+    with pytest.raises(BadInput, match="check the path"):
+        construction_in(f"{tmp_path / 'zzz.py'}:x")
