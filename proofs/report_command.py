@@ -38,6 +38,8 @@ def _report(arguments: argparse.Namespace) -> int:
         for name, option in verify_command.given_options(arguments).items():
             if name != "--jobs":
                 raise BadInput(f"--from takes the evidence as it is, but {name} {option} is for verifying: drop one")
+        if arguments.output.exists() and arguments.source.exists() and arguments.output.samefile(arguments.source):
+            raise BadInput(f"--output {arguments.output} is the evidence of --from itself: name another file to write")
         gathered = read_evidence(arguments.source, theorems)
         require_writable(arguments.output)
     count = len(gathered.verifications)

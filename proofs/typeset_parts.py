@@ -19,7 +19,9 @@ WIDEST = 84
 BROKEN = range(96, 121)
 """A line at the margin of so many characters was broken at the width of a text, if what follows may go on from it."""
 
-_LABELLED = re.compile(r"\s*(left - right =|left =|right =|both =|left|right)\s+(.*)")
+_LABELLED = re.compile(r"\s*(left - right =|left =|right =|both =|left(?= {2,}\S)|right(?= {2,}\S))\s+(.*)")
+"""A side of an identity. The bare labels stand in a column: after a single space goes on a sentence, "left of it"."""
+
 _STEP = re.compile(r"\s*(\d+)\. \((checked|in words|UNDECIDED)\) (.*)")
 
 

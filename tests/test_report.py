@@ -190,6 +190,18 @@ def test_a_json_of_another_program_is_refused(capsys, tmp_path):
     assert not (tmp_path / "report.html").exists()
 
 
+@pytest.mark.parametrize("link", [False, True])
+def test_an_output_that_is_the_evidence_itself_is_refused_and_left_as_it_is(capsys, tmp_path, evidence, link):
+    source = tmp_path / "evidence.json"
+    source.write_bytes(evidence.read_bytes())
+    output = tmp_path / "link.html" if link else tmp_path / "." / "evidence.json"
+    if link:
+        output.symlink_to(source)
+    said = refused(capsys, "--from", source, "--output", output)
+    assert re.fullmatch(r"icl: --output .* is the evidence of --from itself: name another file to write\n", said)
+    assert source.read_bytes() == evidence.read_bytes()
+
+
 @pytest.mark.parametrize("source", [True, False])
 def test_an_output_that_cannot_be_written_is_refused_before_the_work(capsys, tmp_path, evidence, source, monkeypatch):
     monkeypatch.setattr(verify_command, "verified", lambda _: pytest.fail("it was verified first"))

@@ -52,6 +52,13 @@ def test_a_step_has_its_number_its_status_and_its_sides():
     assert [(label, text(formula)) for label, formula in step.sides] == [("left", "XX⊤"), ("right", "S")]
 
 
+def test_a_case_that_is_named_left_or_right_of_something_is_no_side():
+    lines = ["Lemma, H is a sum", "    right of the diagonal, t = i: eta = h", "    left of it: 0 = 0"]
+    title, right, left = typeset_lines(lines)
+    assert isinstance(title, Title)
+    assert (text(right.html), text(left.html)) == ("right of the diagonal, t=i: η=h", "left of it: 0=0")
+
+
 def test_sides_that_are_the_same_text_are_written_once():
     (step,) = typeset_lines(["  the prediction", "    left    y", "    right   y", "    both =  y"])
     assert [(label, text(formula)) for label, formula in step.sides] == [("both", "y")]
