@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeAlias
 
 import sympy
 
+from proofs.formula_reader import SQUARES
 from proofs.letters import AnyLetter, Compound, Diagonal, Entrywise, Factor, Features, KernelLetter, Letter, Ones, Word
 from proofs.words import Monomial, Sum
 
@@ -181,6 +182,10 @@ _WORD = re.compile("[A-Za-z]{2,}")
 def name_of(label: tuple[str, Any], style: Style) -> str:
     """A letter's name: ``W_0``, ``A_l``; as LaTeX with its subscript."""
     name, index = label
+    if style == "latex" and name in SQUARES:
+        return (
+            name_of((SQUARES[name], None), style) + "^{2}" + (f"_{{{sympy.latex(index)}}}" if index is not None else "")
+        )
     if style == "text":
         return name if index is None else f"{name}_{index}" if re.fullmatch(r"\w+", str(index)) else f"{name}_({index})"
     stem, _, subscript = name.partition("_")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 TALLEST = 60
 """A fraction of more symbols is written with a slash, since nothing breaks a fraction."""
@@ -22,6 +22,9 @@ _SPELLED = (
 
 GREEK = dict(re.findall(r"(\S+) (\S)", _SPELLED))
 """The letters that are spelled out, as they are drawn."""
+
+SQUARES = {"sigma2": "sigma", "s2": "s"}
+"""The letters whose 2 squares them, since they are variances; after any other letter it is an index."""
 
 _WORDS = {**GREEK, "sqrt": "√", "infinity": "∞"}
 
@@ -245,6 +248,8 @@ class _Reader:
 
 
 def _named(name: str, spaced: bool) -> Node:
+    if name in SQUARES:
+        return Script(_named(SQUARES[name], False), (), (Leaf("mn", "2"),), spaced)
     stem = name.rstrip("0123456789")
     digits = name[len(stem) :]
     drawn = _WORDS.get(stem, stem)
@@ -261,6 +266,10 @@ def _is_symbol(node: Node) -> bool:
 
 
 def _raised(node: Node, *above: Node) -> Script:
+    is_power = isinstance(node, Script) and any(each.element == "mn" for each in node.above if isinstance(each, Leaf))
+    if is_power and not (isinstance(above[0], Leaf) and above[0].element == "mo" and above[0].text != "−"):
+        # A power of a power: one row of exponents would be read as one number.
+        return Script(Group("(", (replace(node, spaced=False),)), (), above, node.spaced)
     if isinstance(node, Script):
         return Script(node.base, node.below, (*node.above, *above), node.spaced)
     return Script(node, (), above, node.spaced)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from proofs.formula_reader import SQUARES
+
 GREEK = frozenset(
     re.findall(
         r"\w+",
@@ -179,7 +181,7 @@ def _is_notation(stem: str) -> bool:
 def _is_certain(word: str) -> bool:
     """Whether a word can be nothing but part of a formula."""
     core = _core(word)
-    if core in GREEK or core == "sigma2" or re.fullmatch(r"[=+]|<=|>=|<-|->|!=|<|>|d[A-Z]|[A-Za-z]\d+", core or word):
+    if core in GREEK or core in SQUARES or re.fullmatch(r"[=+]|<=|>=|<-|->|!=|<|>|d[A-Z]|[A-Za-z]\d+", core or word):
         return True
     if len(core) == 1:
         return core.isalpha() and core not in "aAI"
@@ -273,9 +275,10 @@ def _atom(tokens: list[str], transpose: str) -> tuple[str, int]:
         radicand, used = _atom(tokens[2:], transpose)
         return rf"\sqrt{{{radicand}}}", used + 2
     used, written = 1, _named(name)
-    if name == "sigma" and tokens[1:2] == ["2"]:
+    if (square := "".join(tokens[:2])) in SQUARES and len(tokens[0]) < len(square):
         scripts, used = _scripts(tokens[2:], transpose)
-        return rf"{{\sigma^{{2}}}}{scripts}", used + 2
+        squared = rf"{_named(SQUARES[square])}^{{2}}"
+        return (rf"({squared}){scripts}" if "^" in scripts else rf"{{{squared}}}{scripts}"), used + 2
     if (len(name) == 1 or name in _KNOWN) and name.isalpha() and tokens[1:2] and tokens[1].isdigit():
         written, used = f"{_named(name)}_{{{tokens[1]}}}", 2
         scripts, more = _scripts(tokens[2:], transpose)

@@ -69,6 +69,9 @@ def test_every_formula_of_a_long_proof_is_read():
         ("N* S", "<msup><mi>N</mi><mo>⋆</mo></msup><mi>S</mi>"),
         ("w*z", "<mi>w</mi><mi>z</mi>"),
         ("x**2", "<msup><mi>x</mi><mn>2</mn></msup>"),
+        ("sigma2", "<msup><mi>σ</mi><mn>2</mn></msup>"),
+        ("s2 d", "<msup><mi>s</mi><mn>2</mn></msup><mi>d</mi>"),
+        ("x2", "<msub><mi>x</mi><mn>2</mn></msub>"),
         ("(eta/n) X", "<mfrac><mi>η</mi><mi>n</mi></mfrac><mi>X</mi>"),
         ("a/(b + c)", "<mfrac><mi>a</mi><mrow><mi>b</mi><mo>+</mo><mi>c</mi></mrow></mfrac>"),
         ("lam[j]", "<msub><mi>λ</mi><mi>j</mi></msub>"),
@@ -77,6 +80,11 @@ def test_every_formula_of_a_long_proof_is_read():
 )
 def test_notation_is_drawn_as(formula, drawn):
     assert mathml(formula) == f"<math>{drawn}</math>"
+
+
+def test_a_power_of_a_variance_keeps_its_brackets():
+    assert symbols(mathml("s2^2")) == "(s2)2"
+    assert symbols(mathml("s2**2 sigma2^2")) == "(s2)2(σ2)2"
 
 
 def test_a_power_of_a_fraction_keeps_its_brackets_and_a_factor_needs_none():
