@@ -1,7 +1,8 @@
 """The JSON object of ``icl verify --json``, read back and held against the catalogue.
 
 Evidence is for a statement. A file is refused if it is not whole, if it says "verified" where its own evidence does
-not, or if a theorem of it is not in this catalogue with the very same statement.
+not or "holds" where its own numbers do not, or if a theorem of it is not in this catalogue with the very same
+statement.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from proofs.arguments import BadInput, unknown
-from proofs.evidence import Evidence
+from proofs.evidence import HOLDS, Evidence
+from proofs.refuted import RefutedStatement
 from proofs.theorem import Theorem, Verification
 
 
@@ -160,6 +162,32 @@ class _Reader:
             if not (record[name] is None or _is_number(record[name], exact=name in ("worst", "bound"))):
                 self.refuse(f"{name} of {theorem.name}, {record['kind']}, is {record[name]!r}, no number")
         try:
-            return Evidence(**record)
+            evidence = Evidence(**record)
         except ValueError as error:
             self.refuse(str(error))
+        if evidence.outcome == HOLDS and evidence.worst is not None and not _may_hold(evidence, theorem):
+            bound = "none" if evidence.bound is None else evidence.bound
+            self.refuse(
+                f"{evidence.kind} of {theorem.name} is said to hold, but its largest difference {evidence.worst} with "
+                f"the bound {bound} says otherwise"
+            )
+        return evidence
+
+
+def _may_hold(evidence: Evidence, theorem: Theorem) -> bool:
+    """Whether the largest difference is what evidence that holds has.
+
+    An identity differs by no more than rounding explains, which is nothing in exact kinds; a counterexample to a
+    statement that is false by more.
+    """
+    worst = _exactly(evidence.worst)
+    bound = 0 if evidence.bound is None else _exactly(evidence.bound)
+    return worst > bound if isinstance(theorem, RefutedStatement) else worst <= bound
+
+
+def _exactly(value: float | str) -> Fraction | float:
+    """A number of the JSON object; a comparison with one that is not a number is false."""
+    try:
+        return Fraction(value)
+    except (ValueError, OverflowError):
+        return float(value)

@@ -87,6 +87,37 @@ def test_what_is_no_evidence_is_refused(written, path, value, message):
         read(change(written, path, value))
 
 
+def piece_of(written, theorem, kind):
+    """The path of a piece of evidence in the file."""
+    kinds = [each["kind"] for each in written["theorems"][theorem]["evidence"]]
+    return ("theorems", theorem, "evidence", kinds.index(kind))
+
+
+@pytest.mark.parametrize(
+    ("theorem", "kind", "field", "value"),
+    [
+        (0, "float", "worst", 1.0),
+        (0, "float", "worst", "inf"),
+        (0, "float", "worst", "nan"),
+        (0, "float", "bound", "nan"),
+        (0, "exact", "worst", "1/3"),
+        (1, "float", "worst", 0.0),
+        (1, "exact", "worst", "0"),
+    ],
+)
+def test_what_is_said_to_hold_against_its_own_numbers_is_refused(written, theorem, kind, field, value):
+    path = (*piece_of(written, theorem, kind), field)
+    name = (HEAD, FALSE)[theorem]
+    with pytest.raises(BadInput, match=f"{kind} of {name} is said to hold, but its largest difference .* otherwise"):
+        read(change(written, path, value))
+
+
+def test_what_fails_may_have_any_numbers(written):
+    piece = piece_of(written, 0, "float")
+    failing = change(change(written, (*piece, "worst"), 1.0), (*piece, "outcome"), "fails")
+    read(change(failing, (*FIRST, "verified"), False))
+
+
 def test_a_theorem_twice_is_refused(written):
     with pytest.raises(BadInput, match="a theorem is in it twice"):
         read({**written, "theorems": [written["theorems"][0]] * 2})
