@@ -46,6 +46,7 @@ class Figure:
         caption: what is to be seen, and where the numbers are from.
         columns, rows: the numbers.
         about: the names of the theorems that it illustrates.
+        is_from_evidence: whether its numbers are those of the evidence; if not, they were computed with the figure.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Figure:
     columns: tuple[str, ...]
     rows: tuple[tuple[str | float, ...], ...]
     about: tuple[str, ...]
+    is_from_evidence: bool = False
 
 
 def figures(gathered: Gathered) -> list[Figure]:
@@ -125,6 +127,7 @@ def _rounding_shares(gathered: Gathered) -> Iterator[Figure]:
         ("theorem", "run", "largest difference", "bound"),
         tuple(ordered),
         tuple(dict.fromkeys(name for name, *_ in shares)),
+        is_from_evidence=True,
     )
 
 

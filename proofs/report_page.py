@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from markupsafe import Markup
 from constructions.construction import Construction
 from constructions.display import described, described_parts
 from constructions.parameters import generic
+from numerics.versions import versions
 from proofs.construction_theorem import ConstructionTheorem
 from proofs.evidence import FAILS, HOLDS, KINDS, NOT_RUN, Evidence
 from proofs.evidence_file import Gathered, as_float
@@ -20,7 +21,7 @@ from proofs.figures import Figure, figures
 from proofs.processes import in_processes
 from proofs.prose import typeset
 from proofs.refuted import RefutedStatement
-from proofs.reports import abridged, version
+from proofs.reports import abridged
 from proofs.theorem import SYSTEMS, Theorem, Verification
 from proofs.typeset_parts import Piece, typeset_lines, typeset_parts
 
@@ -84,7 +85,7 @@ def report_page(gathered: Gathered, of: int, jobs: int = 1, advance: Callable[[]
         jobs: the number of processes, >= 1; if several, the theorems are those of the catalogue.
         advance: called after each theorem.
     """
-    drawn = figures(gathered)
+    drawn, here = figures(gathered), versions()
     reported = {verification.theorem.name for verification in gathered.verifications}
     pages = []
     arguments = _arguments([verification.theorem for verification in gathered.verifications], jobs)
@@ -111,10 +112,17 @@ def report_page(gathered: Gathered, of: int, jobs: int = 1, advance: Callable[[]
         errata=[page for page in pages if page.is_erratum],
         verified=sum(page.verification.verified for page in pages),
         of=of,
-        version=version("icl-theory"),
+        version=here["icl-theory"],
+        here=_program(here),
+        there=_program(gathered.versions) if _program(gathered.versions) != _program(here) else None,
         style=Markup((FOLDER / "report.css").read_text(encoding="utf-8")),
         script=Markup((FOLDER / "report.js").read_text(encoding="utf-8")),
     )
+
+
+def _program(held: Mapping[str, str | None]) -> str:
+    """The versions that decide what a theorem and its evidence are, in words."""
+    return f"icl-theory {held.get('icl-theory') or '(no version)'} on Python {held.get('python') or '(no version)'}"
 
 
 def _system(page: Page) -> str:

@@ -13,7 +13,7 @@ from proofs import report_command, verify_command
 from proofs.catalogue import catalogue
 from proofs.command_line import main
 from proofs.evidence import FAILS, HOLDS, Evidence
-from proofs.evidence_file import Gathered
+from proofs.evidence_file import Gathered, gathered_in
 from proofs.report_page import number, report_page
 from proofs.theorem import Verification
 
@@ -109,6 +109,27 @@ def test_the_page_names_seed_device_and_versions(html, evidence):
     footer = dict(re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", html[html.index("<footer") :]))
     versions = {name: value or "not installed" for name, value in report["versions"].items()}
     assert footer == {"seed": "0", "device": "cpu", **versions}
+
+
+def test_the_evidence_of_the_running_version_has_no_note(html):
+    assert 'role="note"' not in html
+
+
+@pytest.mark.parametrize("name", ["icl-theory", "python"])
+def test_evidence_of_another_version_is_noted_at_the_top(evidence, name):
+    report = json.loads(evidence.read_text(encoding="utf-8"))
+    report["versions"][name] = "0.0.7"
+    page = report_page(gathered_in(json.dumps(report), "FILE", catalogue()), 1)
+    note = re.search(r'<p class="warning" role="note">.*?</p>', page[: page.index("<nav")])[0]
+    assert re.search(r"was gathered by icl-theory \S+ on Python \S+, and this report was written by", note)
+    assert note.count("0.0.7") == 1
+
+
+def test_every_figure_says_whether_its_numbers_are_evidence(html):
+    captions = dict(re.findall(r'<figure id="figure-([a-z-]+)">.*?<span class="source">(.*?)</span>', html, re.DOTALL))
+    assert captions.pop("rounding-shares") == "The numbers are those of the evidence."
+    assert {"convergence", "rounding", "step-counts"} <= set(captions)
+    assert all(re.match("Computed for this report by icl-theory", said) for said in captions.values())
 
 
 def test_the_weights_are_drawn_and_the_proof_is_typeset(html):
