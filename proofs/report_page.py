@@ -63,7 +63,7 @@ class Page:
     proof: tuple[Piece, ...]
     figures: tuple[Figure, ...]
     is_erratum: bool
-    counterexamples: tuple[Markup, ...]
+    counterexamples: tuple[tuple[Markup, Markup], ...]
     corrected: str | None
 
     @property
@@ -181,12 +181,26 @@ def _argument(theorem: Theorem) -> str:
     return shown.strip("\n").removeprefix("Proof\n")
 
 
-def _counterexamples(verification: Verification) -> Iterator[Markup]:
-    """The smallest counterexamples, as the evidence has them."""
+def _counterexamples(verification: Verification) -> Iterator[tuple[Markup, Markup]]:
+    """(the readings that it refutes, smallest counterexample), as the evidence has them, each once."""
     for evidence in verification.evidence:
         kind, _, examples = (evidence.over or "").partition(": ")
         if evidence.kind == "refutation" and kind == "smallest counterexample":
-            yield from (typeset(abridged(example)) for example in examples.split("; "))
+            found = examples.split("; ")
+            for example in dict.fromkeys(found):
+                numbers = [number for number, each in enumerate(found, start=1) if each == example]
+                yield _readings(verification.theorem, numbers, len(found)), typeset(abridged(example))
+
+
+def _readings(theorem: Theorem, numbers: Sequence[int], of: int) -> Markup:
+    """Which readings of a printed statement these are, and what each claims; nothing where there is one alone."""
+    if of == 1 or not isinstance(theorem, RefutedStatement) or of != len(theorem.printed):
+        return Markup("")
+    said = " and ".join(map(str, numbers))
+    claims = [(type(theorem.printed[number - 1]).__doc__ or "").splitlines()[0] for number in numbers]
+    return Markup(" of reading{} {} of {}: {}").format(
+        "s" if len(numbers) > 1 else "", said, of, Markup(" ").join(map(typeset, dict.fromkeys(claims)))
+    )
 
 
 def _words(name: str) -> str:

@@ -12,7 +12,7 @@ from reported import FALSE, HEAD, NAMES, evidence_written, report_written
 from proofs import report_command, verify_command
 from proofs.catalogue import catalogue
 from proofs.command_line import main
-from proofs.evidence import FAILS, HOLDS, Evidence
+from proofs.evidence import FAILS, HOLDS, Evidence, Settings
 from proofs.evidence_file import Gathered, gathered_in
 from proofs.report_page import number, report_page
 from proofs.theorem import Verification
@@ -141,9 +141,24 @@ def test_the_weights_are_drawn_and_the_proof_is_typeset(html):
 
 def test_an_erratum_shows_its_counterexamples_and_what_holds_instead(html):
     erratum = re.search(rf'<article class="erratum" data-theorem="{FALSE}">.*?</article>', html, re.DOTALL)[0]
-    assert erratum.count("Smallest counterexample") == 2
+    assert re.findall("Smallest counterexample of (reading . of 2): Gradient descent", erratum) == [
+        "reading 1 of 2",
+        "reading 2 of 2",
+    ]
     assert f'href="#{HEAD}"' in erratum
     assert "the transformer predicts −1, claimed is 1" in text(erratum)
+
+
+def test_one_counterexample_to_both_readings_is_shown_once_and_names_both():
+    theorem = catalogue()["shrinking_the_y_rows_is_weight_decay_is_false"]
+    page = report_page(
+        Gathered(0, "cpu", {}, (Verification(theorem, (theorem.evidence("refutation", Settings()),)),)), 1
+    )
+    shown = text(page[page.index('id="errata"') : page.index('class="theorem"')])
+    assert shown.count("Smallest counterexample of readings 1 and 2 of 2") == 1
+    assert "after the step, as weight decay." in shown
+    assert "before the step, as weight decay." in shown
+    assert shown.count("predicts") == 1
 
 
 def test_the_report_says_that_it_is_of_a_part_of_the_catalogue(html):
