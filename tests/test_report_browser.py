@@ -142,10 +142,33 @@ def test_the_focus_goes_down_the_page_and_is_seen(page):
 
 
 def test_the_filter_leaves_the_theorems_with_its_words(page):
-    page.find_element("id", "filter-text").send_keys("linear head")
+    page.find_element("id", "filter-text").send_keys("linear attention_head takes")
     assert shown(page) == [HEAD]
     assert page.find_element("css selector", "output").text == "1 shown"
     assert len(page.find_elements("css selector", ".catalogue tr[data-theorem]:not([hidden])")) == 1
+
+
+def test_the_filter_reads_the_headings_of_papers_and_the_statements(page):
+    heading, statement = page.execute_script(
+        "const article = document.getElementById(arguments[0]);"
+        "return [article.closest('.chapter').querySelector('h2'), article.querySelector('.statement')]"
+        ".map(each => each.textContent)",
+        LEMMA,
+    )
+    for words in (heading, statement):
+        page.execute_script(
+            "const input = document.getElementById('filter-text'); input.value = arguments[0];"
+            "input.dispatchEvent(new Event('input'))",
+            words,
+        )
+        assert LEMMA in shown(page)
+        assert len(shown(page)) < len(NAMES)
+
+
+def test_the_filter_says_that_nothing_matches(page):
+    page.find_element("id", "filter-text").send_keys("zebra")
+    assert shown(page) == []
+    assert page.find_element("css selector", "output").text == "No theorem has all of these words"
 
 
 def test_a_link_to_a_theorem_that_is_filtered_out_ends_the_filter(page):
