@@ -247,7 +247,9 @@ def _growth(seed: int, about: tuple[str, ...]) -> Figure:
 
 
 def _spoken(name: str) -> str:
-    return {"gdpp": "GD++", "newton": "Newton"}.get(name, name.replace("_", " "))
+    return {"chebyshev": "Chebyshev", "gdpp": "GD++", "newton": "Newton", "richardson": "Richardson"}.get(
+        name, name.replace("_", " ")
+    )
 
 
 def _by_step(columns: Sequence[Sequence[float | None]]) -> tuple[tuple[str | float, ...], ...]:

@@ -35,6 +35,7 @@ MOST_DIGITS = 24
 """An exact number that is longer is written as a float."""
 
 _SPELLED = {
+    "chebyshev": "Chebyshev", "richardson": "Richardson",
     "gdpp": "GD++", "krylov": "Krylov", "gaussian": "Gaussian", "gram": "Gram", "mlp": "MLP", "nesterov": "Nesterov",
     "newton": "Newton", "rbf": "RBF", "relu": "ReLU", "toeplitz": "Toeplitz", "w0": "W₀", "wishart": "Wishart",
 }  # fmt: skip

@@ -14,7 +14,7 @@ from proofs.catalogue import catalogue
 from proofs.command_line import main
 from proofs.evidence import FAILS, HOLDS, Evidence, Settings
 from proofs.evidence_file import Gathered, gathered_in
-from proofs.report_page import number, report_page
+from proofs.report_page import _words, number, report_page
 from proofs.theorem import Verification
 
 VOID = {"meta", "link", "input", "wbr", "br", "img"}
@@ -159,6 +159,11 @@ def test_one_counterexample_to_both_readings_is_shown_once_and_names_both():
     assert "after the step, as weight decay." in shown
     assert "before the step, as weight decay." in shown
     assert shown.count("predicts") == 1
+
+
+@pytest.mark.parametrize("name", ["chebyshev", "richardson"])
+def test_mathematicians_are_capitalised_within_titles(name):
+    assert f"step of {name.title()} descent" in _words(f"a_step_of_{name}_descent")
 
 
 def test_the_report_says_that_it_is_of_a_part_of_the_catalogue(html):
