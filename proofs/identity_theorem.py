@@ -180,12 +180,20 @@ class IdentityTheorem(Theorem):
         return self.sides(self._symbols())
 
     def shown(self) -> str:
-        left, right = self.sides(self._letters())
-        sides = [f"left    {formula_of(left).written()}", f"right   {formula_of(right).written()}"]
-        if self.given:
-            entries = (f"{name} = {entry}" for name, entry in self.given.items())
-            return "\n".join([*entries, *sides, f"both =  {self.symbolic_sides[0].entry.tolist()}"])
-        return "\n".join([*sides, f"both =  {sum_written(normal_form(left))}"])
+        if not self.given:
+            left, right = self.symbolic_sides
+            return "\n".join([*_written(left, right), f"both =  {sum_written(normal_form(left))}"])
+        entries = [f"{name} = {entry}" for name, entry in self.given.items()]
+        left, right = self.symbolic_sides
+        try:
+            sides = _written(*self.sides(self._letters()))
+        except TypeError:  # a side that is given entry by entry has no form in letters
+            return "\n".join([*entries, f"left    {left.entry.tolist()}", f"right   {right.entry.tolist()}"])
+        return "\n".join([*entries, *sides, f"both =  {left.entry.tolist()}"])
+
+
+def _written(left: Block, right: Block) -> list[str]:
+    return [f"left    {formula_of(left).written()}", f"right   {formula_of(right).written()}"]
 
 
 def _lifted(entries: Mapping[str, Any], kind: type[Block]) -> dict[str, Any]:
