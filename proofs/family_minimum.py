@@ -12,12 +12,11 @@ from typing import Any
 
 import numpy as np
 import sympy
-from flint import fmpq_mat
 
 from constructions.preconditioned import PreconditionedDescent
 from constructions.stages import Relation
 from numerics.gram_moments import spectral_moments
-from numerics.rationals import as_fmpq, as_fraction
+from numerics.optimal_steps import optimal_loss, optimal_polynomial
 from numerics.tasks import LinearTask
 from proofs.argued_theorem import ArguedTheorem, Equation, Induction, Inference, Run
 from proofs.index_sums import d, n
@@ -104,31 +103,14 @@ def _attained_theorem() -> ArguedTheorem:
             "float": "the float64 network at the steps rounded, enclosed, L 1..2, n 1..2, d 1..2",
         },
         slips={
-            "at equal steps": lambda: _equal_steps_loss(3, 2) > least_loss(2, 3, 2),
+            "at equal steps": lambda: _equal_steps_loss(3, 2) > optimal_loss(3, 2, 2),
             "one layer's step, twice": lambda: (
-                family_loss([sympy.Rational(3, 6)] * 2, 3, 2) > _rational(least_loss(2, 3, 2))
+                family_loss([sympy.Rational(3, 6)] * 2, 3, 2) > _rational(optimal_loss(3, 2, 2))
             ),
             "for phi with roots of any sign": lambda: _root_count([Fraction(1), Fraction(1), Fraction(-1)]) < 2,
         },
         about=CHANGED_BASIS,
     )
-
-
-def best_polynomial(layers: int, tokens: int, features: int) -> list[Fraction]:
-    """phi_0, ..., phi_L of the least loss, from sum_j m_(i+j) phi_j = -m_i."""
-    m = [as_fmpq(value) for value in spectral_moments(LinearTask(n=tokens, d=features), 2 * layers)]
-    span = range(1, layers + 1)
-    solved = fmpq_mat(layers, layers, [m[i + j] for i in span for j in span]).solve(
-        fmpq_mat(layers, 1, [-m[i] for i in span])
-    )
-    return [Fraction(1), *(as_fraction(value) for value in solved.entries())]
-
-
-def least_loss(layers: int, tokens: int, features: int) -> Fraction:
-    """sum_k phi_k m_k at the best phi."""
-    moments = spectral_moments(LinearTask(n=tokens, d=features), layers)
-    products = (c * m for c, m in zip(best_polynomial(layers, tokens, features), moments, strict=True))
-    return sum(products, start=Fraction(0))
 
 
 def _attained_argument() -> Sequence[Equation | Induction | Inference]:
@@ -210,25 +192,28 @@ def _loss_of(phi: Sequence[Fraction], tokens: int, features: int) -> Fraction:
 def _exact_runs(rng: np.random.Generator, instances: int) -> Iterator[Run]:
     for number in range(instances):
         layers, tokens, features = 1 + number % 5, int(rng.integers(1, 12)), int(rng.integers(1, 6))
-        phi, size = best_polynomial(layers, tokens, features), f"L = {layers}, n = {tokens}, d = {features}"
+        phi, size = (
+            optimal_polynomial(tokens, features, layers).coefficients,
+            f"L = {layers}, n = {tokens}, d = {features}",
+        )
         yield Run(f"L positive roots, {size}", _root_count(phi) == layers)
-        least = least_loss(layers, tokens, features)
+        least = optimal_loss(tokens, features, layers)
         yield Run(f"the loss, {size}", _loss_of(phi, tokens, features) == least)
         steps = [Fraction(int(rng.integers(1, 13)), 6) for _ in range(layers)]
         other = family_loss([_rational(a) for a in steps], tokens, features)
         yield Run(f"steps {steps}, {size}", bool(other >= _rational(least)))
         yield Run(
-            f"a layer less, {size}", least == least_loss(layers - 1, tokens, features) if layers > 1 else False, True
+            f"a layer less, {size}", least == optimal_loss(tokens, features, layers - 1) if layers > 1 else False, True
         )
 
 
 def _float_runs(rng: np.random.Generator, instances: int) -> Iterator[Run]:
     for number in range(min(instances, 4)):
         layers, tokens, features = ((1, 1, 1), (2, 2, 1), (1, 1, 2), (2, 1, 2))[number]
-        phi = best_polynomial(layers, tokens, features)
+        phi = optimal_polynomial(tokens, features, layers).coefficients
         roots = np.roots([float(c) for c in reversed(phi)])
         network = PreconditionedDescent(preconditioners=[np.eye(features) / root for root in roots.real])
         low, high = float_loss_bounds(network, RegressionLaw.isotropic(tokens, features), laws=LAWS)
         for more in (0, 1):
-            claimed = least_loss(layers, tokens + more, features)
+            claimed = optimal_loss(tokens + more, features, layers)
             yield Run(f"L = {layers}, n = {tokens} + {more}, d = {features}", low <= claimed <= high, bool(more))

@@ -7,8 +7,8 @@ import sympy
 
 from numerics.gdpp_loss import gdpp_loss
 from numerics.multilayer_loss import multilayer_gradient, multilayer_loss
+from numerics.optimal_steps import optimal_loss, optimal_polynomial
 from proofs import family_minimum as module
-from proofs.family_minimum import best_polynomial, least_loss
 from proofs.index_sums import d, n
 from proofs.stationary_families import family_loss
 
@@ -28,12 +28,12 @@ INVERSE = [[Fraction(1, 2), Fraction(-1, 2)], [Fraction(-1, 2), Fraction(1)]]
     ],
 )
 def test_reference_values_of_the_minimum(tokens, features, layers, loss):
-    assert least_loss(layers, tokens, features) == loss
+    assert optimal_loss(tokens, features, layers) == loss
 
 
 def test_roots_are_the_reference_steps():
     s = sympy.Symbol("s")
-    phi = best_polynomial(2, 20, 5)
+    phi = optimal_polynomial(20, 5, 2).coefficients
     roots = sympy.Poly([sympy.Rational(c.numerator, c.denominator) for c in reversed(phi)], s).nroots()
     assert sorted(float(1 / root) for root in roots) == pytest.approx([0.515370682836, 1.249571961559], rel=1e-11)
 
@@ -41,7 +41,7 @@ def test_roots_are_the_reference_steps():
 def test_gradient_over_all_matrices_vanishes_at_the_minimum():
     """n = 3, d = 2, a covariance that is not diagonal: nothing is left but the rounding of the steps, 1e-36."""
     s = sympy.Symbol("s")
-    phi = best_polynomial(2, 3, 2)
+    phi = optimal_polynomial(3, 2, 2).coefficients
     steps = [1 / root for root in sympy.Poly([sympy.Rational(str(c)) for c in reversed(phi)], s).nroots(n=40)]
     rounded = [Fraction(str(step.round(36))) for step in steps]
     matrices = [[[a * value for value in row] for row in INVERSE] for a in rounded]
