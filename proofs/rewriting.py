@@ -95,18 +95,18 @@ def reduced(argument: Sum, rules: Sequence[Rule]) -> Sum:
 
 @lru_cache(maxsize=1 << 12)
 def _reduced(argument: Sum, rules: tuple[Rule, ...]) -> Sum:
-    done, todo = zero(argument.rows, argument.columns), argument
+    done, rest = zero(argument.rows, argument.columns), argument
     for _ in range(STEP_LIMIT):
-        if todo.is_zero:
+        if rest.is_zero:
             return done
-        monomial, c = next(iter(todo.terms.items()))
+        monomial, c = next(iter(rest.terms.items()))
         single = Sum(argument.rows, argument.columns, {monomial: c})
         rewritten = _rewritten(monomial, c, argument.rows, argument.columns, rules)
-        todo = todo - single
+        rest = rest - single
         if rewritten is None:
             done = done + single
         else:
-            todo = todo + rewritten
+            rest = rest + rewritten
     raise RecursionError(f"more than {STEP_LIMIT} rewriting steps: two of the declared relations may undo each other")
 
 
